@@ -1,0 +1,57 @@
+"""The run id: a hash of everything in a config that can change the numbers, and nothing else.
+
+``auto`` values (precision, accelerator) are hashed as asked, not as resolved: an experiment has the
+same ids on every machine, so its table can be filled from several. What each became is in the
+run's ``environment.json``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+NOT_SCIENTIFIC = (
+    "experiment",
+    "outputs",
+    "rerun",
+    "tracking",
+    "data.root",
+    "data.download",
+    "data.memory_limit",
+    "data.workers",
+    "trainer.progress_bar",
+    "trainer.threads",
+)
+
+
+def scientific(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a resolved config that can change a run's numbers."""
+    return _without(config, NOT_SCIENTIFIC, prefix="")
+
+
+def run_id(config: Mapping[str, Any]) -> str:
+    """Return the id of the run a resolved config describes: 12 hexadecimal digits."""
+    text = json.dumps(_canonical(scientific(config)), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _without(node: Mapping[str, Any], keys: tuple[str, ...], prefix: str) -> dict[str, Any]:
+    kept = {}
+    for key, value in node.items():
+        path = prefix + key
+        if key == "hydra" or path in keys:
+            continue
+        kept[key] = _without(value, keys, path + ".") if isinstance(value, Mapping) else value
+    return kept
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # lr=1 and lr=1.0 are one run
+    return value

@@ -1,0 +1,18 @@
+"""Types of config values. A constructor annotated with them is its own config schema.
+
+``fovea.config.schema`` reads the annotations of whatever ``_target_`` names and checks the composed
+config against them before torch is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from annotated_types import Ge, Gt, Le, Lt
+
+PositiveInt = Annotated[int, Gt(0)]
+NonNegativeInt = Annotated[int, Ge(0)]
+PositiveFloat = Annotated[float, Gt(0)]
+NonNegativeFloat = Annotated[float, Ge(0)]
+Probability = Annotated[float, Ge(0), Le(1)]  # [0, 1]
+Fraction = Annotated[float, Ge(0), Lt(1)]  # [0, 1)
