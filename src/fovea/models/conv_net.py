@@ -1,0 +1,59 @@
+"""The ConvolutionalNeuralNetwork of Pinecone's visual guide to CNNs."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.head import linear_head
+from fovea.models.geometry import map_size
+
+# Output channels, kernel, followed by a pool.
+_CONVS = ((64, 4, True), (192, 4, True), (384, 3, False), (256, 3, False), (256, 3, True))
+
+
+class ConvNet(nn.Module):
+    """AlexNet in small: five convolutions, three overlapping max-pools, three linear layers.
+
+    Args:
+        num_classes: width of the output; ``None`` returns the 256 features before it.
+        in_channels: channels of the images.
+        image_size: side of the images in pixels.
+        dropout: before each of the first two linear layers.
+
+    Raises:
+        ConfigError: the images are too small for the pools.
+    """
+
+    num_features = 256
+    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CONVS)))
+
+    def __init__(
+        self,
+        num_classes: PositiveInt | None = 10,
+        in_channels: PositiveInt = 3,
+        image_size: PositiveInt = 32,
+        dropout: Fraction = 0.5,
+    ) -> None:
+        super().__init__()
+        self.convs = nn.Sequential()
+        channels = in_channels
+        for out_channels, kernel, pooled in _CONVS:
+            conv = nn.Sequential(nn.Conv2d(channels, out_channels, kernel, padding=1), nn.ReLU())
+            if pooled:
+                conv.append(nn.MaxPool2d(3, stride=2))
+            self.convs.append(conv)
+            channels = out_channels
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(channels * map_size(self.convs, image_size) ** 2, 512),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(512, self.num_features),
+            nn.ReLU(),
+        )
+        self.head = linear_head(self.num_features, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.hidden(self.convs(images)))

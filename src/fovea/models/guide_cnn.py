@@ -1,0 +1,64 @@
+"""The CNN of the convolutional-network lesson: 32-64-128 with adaptive pooling."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.head import linear_head
+from fovea.models.geometry import map_size
+
+_CHANNELS = (32, 64, 128)
+
+
+class GuideCNN(nn.Module):
+    """Three times convolution, batch norm, ReLU and a pool, the last one to 4×4 whatever the size.
+
+    Args:
+        num_classes: width of the output; ``None`` returns the 256 features before it.
+        in_channels: channels of the images.
+        image_size: side of the images in pixels.
+        dropout: before the last layer.
+
+    Raises:
+        ConfigError: the images are too small for the pools.
+    """
+
+    num_features = 256
+    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CHANNELS)))
+
+    def __init__(
+        self,
+        num_classes: PositiveInt | None = 10,
+        in_channels: PositiveInt = 3,
+        image_size: PositiveInt = 32,
+        dropout: Fraction = 0.5,
+    ) -> None:
+        super().__init__()
+        pools = (nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(4))
+        self.convs = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 3, padding=1),
+                    nn.BatchNorm2d(outputs),
+                    nn.ReLU(),
+                    pool,
+                )
+                for (inputs, outputs), pool in zip(
+                    pairwise((in_channels, *_CHANNELS)), pools, strict=True
+                )
+            )
+        )
+        map_size(self.convs, image_size)
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(_CHANNELS[-1] * 4**2, self.num_features),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
+        self.head = linear_head(self.num_features, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.hidden(self.convs(images)))

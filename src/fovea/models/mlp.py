@@ -1,0 +1,53 @@
+"""The multilayer perceptron, the network without convolutions that the others are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.activations import Activation, activation_layer
+from fovea.layers.head import linear_head
+from fovea.layers.init import glorot_uniform
+
+
+class MLP(nn.Module):
+    """Fully connected layers over all pixels, as in Keras's ``mnist_mlp`` example.
+
+    Args:
+        num_classes: width of the output; ``None`` returns the last hidden layer.
+        in_channels: channels of the images.
+        image_size: side of the images in pixels.
+        hidden_sizes: width of each hidden layer.
+        activation: after each hidden layer.
+        dropout: after each hidden layer.
+    """
+
+    def __init__(
+        self,
+        num_classes: PositiveInt | None = 10,
+        in_channels: PositiveInt = 1,
+        image_size: PositiveInt = 28,
+        hidden_sizes: Sequence[PositiveInt] = (512, 512),
+        activation: Activation = "relu",
+        dropout: Fraction = 0.2,
+    ) -> None:
+        super().__init__()
+        sizes = (in_channels * image_size**2, *hidden_sizes)
+        self.hidden = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Linear(inputs, outputs), activation_layer(activation), nn.Dropout(dropout)
+                )
+                for inputs, outputs in pairwise(sizes)
+            )
+        )
+        self.num_features = sizes[-1]
+        self.feature_layers = tuple(f"hidden.{index}" for index in range(len(hidden_sizes)))
+        self.head = linear_head(self.num_features, num_classes)
+        self.apply(glorot_uniform)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.hidden(images.flatten(1)))

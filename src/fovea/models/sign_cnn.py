@@ -1,0 +1,63 @@
+"""The network of the hand-sign article, as it is printed and as its text asks for it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from fovea.config.types import PositiveInt
+from fovea.layers.head import linear_head
+from fovea.layers.init import glorot_uniform
+from fovea.models.geometry import map_size
+
+# Output channels, followed by a pool; by number of pools.
+_CONVS = {
+    1: ((64, True), (64, False), (128, False), (128, False)),
+    2: ((64, True), (64, True)),
+}
+
+
+class SignCNN(nn.Module):
+    """Unpadded 3×3 convolutions and a hidden layer of 512, with Keras's initialisation.
+
+    Args:
+        num_classes: width of the output; ``None`` returns the 512 features before it.
+        in_channels: channels of the images.
+        image_size: side of the images in pixels.
+        pools: 1 for the printed 64-64-128-128 with one pool; 2 for 64-64 with two ("no more than
+            2 Conv2D and 2 MaxPooling2D").
+
+    Raises:
+        ConfigError: the images are too small for the convolutions.
+    """
+
+    num_features = 512
+
+    def __init__(
+        self,
+        num_classes: PositiveInt | None = 26,
+        in_channels: PositiveInt = 1,
+        image_size: PositiveInt = 28,
+        pools: Literal[1, 2] = 1,
+    ) -> None:
+        super().__init__()
+        self.convs = nn.Sequential()
+        channels = in_channels
+        for out_channels, pooled in _CONVS[pools]:
+            conv = nn.Sequential(nn.Conv2d(channels, out_channels, 3), nn.ReLU())
+            if pooled:
+                conv.append(nn.MaxPool2d(2))
+            self.convs.append(conv)
+            channels = out_channels
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(channels * map_size(self.convs, image_size) ** 2, self.num_features),
+            nn.ReLU(),
+        )
+        self.feature_layers = tuple(f"convs.{index}" for index in range(len(self.convs)))
+        self.head = linear_head(self.num_features, num_classes)
+        self.apply(glorot_uniform)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.hidden(self.convs(images)))

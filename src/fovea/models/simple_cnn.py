@@ -1,0 +1,61 @@
+"""The SimpleCNN of the comprehensive guide: 32-64-128 with batch norm and dropout."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.head import linear_head
+from fovea.models.geometry import map_size
+
+_CHANNELS = (32, 64, 128)
+
+
+class SimpleCNN(nn.Module):
+    """Three times convolution, batch norm, ReLU, pool, dropout; then two linear layers.
+
+    Args:
+        num_classes: width of the output; ``None`` returns the 512 features before it.
+        in_channels: channels of the images.
+        image_size: side of the images in pixels.
+        dropout: after each pool and before the last layer.
+
+    Raises:
+        ConfigError: the images are too small for the pools.
+    """
+
+    num_features = 512
+    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CHANNELS)))
+
+    def __init__(
+        self,
+        num_classes: PositiveInt | None = 10,
+        in_channels: PositiveInt = 3,
+        image_size: PositiveInt = 32,
+        dropout: Fraction = 0.25,
+    ) -> None:
+        super().__init__()
+        self.convs = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(inputs, outputs, 3, padding=1),
+                    nn.BatchNorm2d(outputs),
+                    nn.ReLU(),
+                    nn.MaxPool2d(2),
+                    nn.Dropout(dropout),
+                )
+                for inputs, outputs in pairwise((in_channels, *_CHANNELS))
+            )
+        )
+        self.hidden = nn.Sequential(
+            nn.Flatten(),
+            nn.Linear(_CHANNELS[-1] * map_size(self.convs, image_size) ** 2, self.num_features),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        )
+        self.head = linear_head(self.num_features, num_classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.hidden(self.convs(images)))
