@@ -28,7 +28,12 @@ NOT_SCIENTIFIC = (
 
 def scientific(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a resolved config that can change a run's numbers."""
-    return _without(config, NOT_SCIENTIFIC, prefix="")
+    return _scientific(config, prefix="")
+
+
+def is_scientific(key: str) -> bool:
+    """Whether a dotted config key, or a group, can change a run's numbers."""
+    return not any(key == known or key.startswith(f"{known}.") for known in NOT_SCIENTIFIC)
 
 
 def run_id(config: Mapping[str, Any]) -> str:
@@ -37,14 +42,12 @@ def run_id(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _without(node: Mapping[str, Any], keys: tuple[str, ...], prefix: str) -> dict[str, Any]:
-    kept = {}
-    for key, value in node.items():
-        path = prefix + key
-        if key == "hydra" or path in keys:
-            continue
-        kept[key] = _without(value, keys, path + ".") if isinstance(value, Mapping) else value
-    return kept
+def _scientific(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {
+        key: _scientific(value, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in node.items()
+        if is_scientific(prefix + key)
+    }
 
 
 def _canonical(value: Any) -> Any:

@@ -42,7 +42,8 @@ def complete_override(prefix: str) -> list[str]:
         return [f"{name}=" for name in _keys_of_group(prefix.partition(".")[0])]
     root = yaml.safe_load((paths.conf() / "train.yaml").read_text(encoding="utf-8"))
     plain = [f"{name}=" for name in root if name not in ("defaults", "hydra", "experiment")]
-    return [*(f"{name}=" for name in groups()), *(f"{name}." for name in groups()), *plain]
+    nodes = [f"{name}." for name in groups() if name != "experiment"]
+    return [*(f"{name}=" for name in groups()), *nodes, *plain]
 
 
 def _keys_of_group(group: str) -> Iterator[str]:
@@ -55,7 +56,7 @@ def _keys_of_group(group: str) -> Iterator[str]:
 
 def _dotted(node: dict[str, object], prefix: str) -> Iterator[str]:
     for key, value in node.items():
-        if key in ("defaults", "_target_"):
+        if key == "defaults" or key.startswith("_"):
             continue
         if isinstance(value, dict):
             yield from _dotted(value, f"{prefix}{key}.")

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from fovea.config import types
 from fovea.config.errors import ConfigError, did_you_mean
 
-_STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
+_STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 _NAMESPACE = {**vars(builtins), **vars(typing), **vars(collections.abc), **vars(types)}
 _FROM_DATA = ("num_classes", "in_channels", "image_size")  # "auto" in a model: as the data has it
 
@@ -118,6 +118,8 @@ def _describe(problem: Any, known: Sequence[str], path: str) -> str:
     where = f"{path}.{key}" if path else key
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
+    if problem["type"] == "missing":
+        return f"{where}: no value"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{where}={problem['input']}: {message.replace('input ', '')}"
 
@@ -175,6 +177,8 @@ def signature_schema(target: str) -> type[BaseModel] | None:
     module, _, name = target.rpartition(".")
     source = _source_file(module)
     if source is None:
+        if target.startswith("fovea."):
+            raise ConfigError(f"_target_={target}: no module {module}")
         return None
     tree = ast.parse(source.read_text(encoding="utf-8"))
     definition = _named(tree.body, name)
