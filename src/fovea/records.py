@@ -1,0 +1,193 @@
+"""The run record: plain files under ``outputs/runs/<run id>/``, the source of every table.
+
+Every file is written atomically: after a crash there is the old file or the new one, never half.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from fovea.config.errors import RecordError, did_you_mean
+
+Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run and the files in it."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions.parquet"
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """The resolved config.
+
+        Raises:
+            RecordError: the file is missing or damaged.
+        """
+        try:
+            config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
+        except (OSError, yaml.YAMLError) as error:
+            raise RecordError(f"{self.path / 'config.yaml'}: unreadable ({error})") from error
+        if not isinstance(config, dict):
+            raise RecordError(
+                f"{self.path / 'config.yaml'}: not a config; train it again with rerun=true"
+            )
+        return config
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Final metrics, status, duration and cost; empty where the run has none yet.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        return self.read("summary.json")
+
+    @property
+    def status(self) -> Status | None:
+        """The summary's; ``damaged`` where that cannot be read, ``None`` where there is none."""
+        try:
+            return self.summary.get("status")
+        except RecordError:
+            return "damaged"
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return self.summary.get("metrics", {})
+
+    def history(self) -> list[dict[str, float]]:
+        """Return one row of metrics per epoch.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        file = self.path / "history.csv"
+        if not file.is_file():
+            return []
+        try:
+            with file.open(newline="", encoding="utf-8") as stream:
+                return [
+                    {key: float(value) for key, value in row.items() if value != ""}
+                    for row in csv.DictReader(stream)
+                ]
+        except (OSError, ValueError, TypeError) as error:
+            raise RecordError(
+                f"{file}: damaged ({error}); train it again with rerun=true"
+            ) from error
+
+    def read(self, name: str) -> dict[str, Any]:
+        """Read a JSON file of the record; an empty dict where there is none.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
+        file = self.path / name
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RecordError(
+                f"{file}: damaged ({error}); train it again with rerun=true"
+            ) from error
+        if not isinstance(content, dict):
+            raise RecordError(f"{file}: damaged (not an object); train it again with rerun=true")
+        return content
+
+    def write(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write a JSON or (by its suffix) YAML file of the record."""
+        if name.endswith(".yaml"):
+            text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
+        else:
+            text = json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+        write_atomic(self.path / name, text.encode())
+
+    def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
+        """Write the metrics of every epoch so far as CSV."""
+        columns = list(dict.fromkeys(key for row in rows for key in row))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomic(self.path / "history.csv", text.getvalue().encode())
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old content or the new, whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def run_folder(outputs: Path, run_id: str) -> RunFolder:
+    """Return the folder of a run, whether or not it exists yet."""
+    return RunFolder(outputs / "runs" / run_id)
+
+
+def all_runs(outputs: Path) -> list[RunFolder]:
+    """Return every recorded run, by id."""
+    return [RunFolder(path.parent) for path in sorted((outputs / "runs").glob("*/summary.json"))]
+
+
+def find_run(outputs: Path, reference: str) -> RunFolder:
+    """Return the run that a folder's path, an id or the start of an id names.
+
+    Raises:
+        RecordError: there is none, or more than one.
+    """
+    if (Path(reference) / "summary.json").is_file():
+        return RunFolder(Path(reference).resolve())
+    known = [path.parent for path in (outputs / "runs").glob("*/summary.json")]
+    matches = [path for path in known if path.name.startswith(reference)]
+    if len(matches) == 1:
+        return RunFolder(matches[0])
+    if matches:
+        ids = ", ".join(sorted(path.name for path in matches)[:5])
+        raise RecordError(
+            f"'{reference}' is the start of {len(matches)} run ids ({ids}); add digits"
+        )
+    near = did_you_mean(reference, [path.name for path in known])
+    raise RecordError(f"no run '{reference}' in {outputs / 'runs'}{near or '; see: fovea runs'}")
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no number for, NaN and infinities, by null."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

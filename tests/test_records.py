@@ -1,0 +1,146 @@
+"""Run records: round trips, atomic writes, damage, and finding a run again."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fovea.config.errors import RecordError
+from fovea.records import RunFolder, all_runs, find_run, run_folder, write_atomic
+
+
+def recorded(outputs: Path, run_id: str, **summary: object) -> RunFolder:
+    """Leave the record of a run."""
+    run = run_folder(outputs, run_id)
+    run.write("summary.json", {"status": "finished", "metrics": {}, **summary})
+    return run
+
+
+def test_a_record_is_read_as_it_was_written(outputs: Path) -> None:
+    run = recorded(outputs, "0123456789ab", metrics={"test/accuracy": 0.1 + 0.2}, name="né")
+    run.write("config.yaml", {"seed": 3, "lr": 1e-08, "name": "né", "sizes": [1, 2], "none": None})
+    assert run.path == outputs / "runs" / "0123456789ab"
+    assert run.id == "0123456789ab"
+    assert run.status == "finished"
+    assert run.metrics == {"test/accuracy": 0.1 + 0.2}
+    assert run.summary["name"] == "né"
+    assert run.config == {"seed": 3, "lr": 1e-08, "name": "né", "sizes": [1, 2], "none": None}
+
+
+def test_a_run_that_never_began_has_nothing(outputs: Path) -> None:
+    run = run_folder(outputs, "0123456789ab")
+    assert (run.summary, run.status, run.metrics, run.history()) == ({}, None, {}, [])
+    assert not outputs.exists()
+
+
+def test_history_keeps_every_column_and_digit(outputs: Path) -> None:
+    run = run_folder(outputs, "0123456789ab")
+    rows = [{"epoch": 0.0, "train/loss": 1 / 3}, {"epoch": 1.0, "train/loss": 0.1, "lr": 1e-08}]
+    run.write_history(rows)
+    assert run.history() == rows
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"status": "fin', "Unterminated string"),
+        ("", "Expecting value"),
+        ("[1, 2]", "not an object"),
+    ],
+)
+def test_a_damaged_summary_is_named(outputs: Path, content: str, reason: str) -> None:
+    run = recorded(outputs, "0123456789ab")
+    (run.path / "summary.json").write_text(content)
+    with pytest.raises(RecordError, match=reason) as damage:
+        _ = run.status
+    assert str(damage.value).startswith(f"{run.path / 'summary.json'}: damaged (")
+    assert str(damage.value).endswith("; train it again with rerun=true")
+
+
+@pytest.mark.parametrize("content", [None, "a: [", "just text"])
+def test_a_damaged_config_is_named(outputs: Path, content: str | None) -> None:
+    run = recorded(outputs, "0123456789ab")
+    if content is not None:
+        (run.path / "config.yaml").write_text(content)
+    with pytest.raises(RecordError, match=r"config\.yaml: (unreadable|not a config)"):
+        _ = run.config
+
+
+def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "summary.json"
+    write_atomic(file, b"old")
+    write_atomic(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert list(file.parent.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(("step", "error"), [("fsync", OSError), ("fdopen", KeyboardInterrupt)])
+def test_a_failed_write_leaves_the_old_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]
+) -> None:
+    file = tmp_path / "summary.json"
+    write_atomic(file, b"old")
+
+    def fail(*_: object) -> None:
+        raise error("no space left on device")
+
+    monkeypatch.setattr(os, step, fail)
+    with pytest.raises(error):
+        write_atomic(file, b"new")
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_process_killed_before_the_replacement_leaves_the_old_file(tmp_path: Path) -> None:
+    file = tmp_path / "summary.json"
+    write_atomic(file, b"old")
+    script = (
+        "import os, sys; from pathlib import Path; from fovea.records import write_atomic;"
+        "Path.replace = lambda *_: os._exit(9);"
+        "write_atomic(Path(sys.argv[1]), b'new' * 100000)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script, str(file)], check=False)
+    assert killed.returncode == 9
+    assert file.read_bytes() == b"old"
+    write_atomic(file, b"newer")  # what the killed process left lying is not in the way
+    assert file.read_bytes() == b"newer"
+
+
+def test_all_runs_are_listed_oldest_first(outputs: Path) -> None:
+    assert all_runs(outputs) == []
+    names = ["ffff00000000", "0000ffff0000"]
+    for name in names:
+        recorded(outputs, name)
+    (outputs / "runs" / "empty").mkdir()
+    assert [run.id for run in all_runs(outputs)] == names
+
+
+def test_a_run_is_found_by_id_prefix_or_folder(outputs: Path) -> None:
+    run = recorded(outputs, "abc123000000")
+    recorded(outputs, "abd456000000")
+    assert find_run(outputs, "abc123000000") == run
+    assert find_run(outputs, "abc") == run
+    assert find_run(outputs / "elsewhere", str(run.path)) == run
+
+
+def test_a_run_that_cannot_be_told_is_refused(outputs: Path) -> None:
+    for name in ("abc123000000", "abd456000000"):
+        recorded(outputs, name)
+    with pytest.raises(RecordError) as ambiguous:
+        find_run(outputs, "ab")
+    assert str(ambiguous.value) == (
+        "'ab' is the start of 2 run ids (abc123000000, abd456000000); add digits"
+    )
+    with pytest.raises(RecordError) as missing:
+        find_run(outputs, "abc132000000")
+    assert str(missing.value) == (
+        f"no run 'abc132000000' in {outputs / 'runs'}; did you mean 'abc123000000'?"
+    )
+    with pytest.raises(RecordError, match=r"; see: fovea runs$"):
+        find_run(outputs, "zzz")
