@@ -1,0 +1,111 @@
+"""Decoding of image files, with an error that names the file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from fovea.config.errors import DataError
+from fovea.data.source import Files, ImageFile
+
+
+def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
+    """Decode one image file to 8 bits a channel.
+
+    The EXIF orientation is applied, transparency is composited on white, 16-bit grey keeps its
+    upper 8 bits, an animation gives its first frame, and RGB becomes grey by ITU-R 601 luma.
+
+    Args:
+        file: any format Pillow reads.
+        channels: 1 gives mode ``L``, 3 gives mode ``RGB``.
+
+    Raises:
+        DataError: truncated, corrupt, of more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, or with
+            values wider than 16 bits.
+    """
+    data = file.read()
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            _check_area(image)
+            image.load()
+            ImageOps.exif_transpose(image, in_place=True)
+            return _eight_bits(image).convert("L" if channels == 1 else "RGB")
+    except Exception as error:  # Pillow's decoders raise many types on corrupt data
+        raise DataError(
+            f"{file.name}: cannot be decoded as an image ({error}); "
+            "replace it or set data.skip_bad=true"
+        ) from error
+
+
+def decode_many(
+    files: Files,
+    index: Sequence[int],
+    side: int,
+    channels: Literal[1, 3],
+    fit: Callable[[Image.Image], Image.Image] | None = None,
+    *,
+    skip_bad: bool,
+) -> tuple[Tensor, list[int], list[str]]:
+    """Decode some of a part's files into one tensor.
+
+    Args:
+        files: the part they are of.
+        index: which of them.
+        side: of the square every image has to be, in pixels.
+        channels: see :func:`decode`.
+        fit: makes an image that square; without it, they have to be so already.
+        skip_bad: leave out what cannot be decoded.
+
+    Returns:
+        uint8 pixels ``(M, side, side, channels)``, the index of each, and the reason for each file
+        left out.
+
+    Raises:
+        DataError: a file is corrupt or of another size, and ``skip_bad`` is false.
+    """
+    pixels = np.empty((len(index), side, side, channels), np.uint8)
+    kept: list[int] = []
+    skipped: list[str] = []
+    for item in index:
+        file = files.items[item]
+        try:
+            image = decode(file, channels)
+            image = image if fit is None else fit(image)
+            if image.size != (side, side):
+                width, height = image.size
+                raise DataError(f"{file.name}: {width}×{height} pixels, expected {side}×{side}")
+        except DataError as error:
+            if not skip_bad:
+                raise
+            skipped.append(str(error))
+            continue
+        pixels[len(kept)] = np.asarray(image).reshape(side, side, channels)
+        kept.append(item)
+    return torch.from_numpy(pixels[: len(kept)]), kept, skipped
+
+
+def _check_area(image: Image.Image) -> None:
+    limit = Image.MAX_IMAGE_PIXELS
+    if limit is not None and image.width * image.height > limit:
+        raise ValueError(f"{image.width}×{image.height} pixels, more than the {limit:,} allowed")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return an image without transparency and with at most 8 bits a channel."""
+    if image.mode.startswith("I"):
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > 0xFFFF:
+            raise ValueError("values wider than 16 bits")
+        return Image.fromarray((values >> 8).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("floating-point values")
+    if image.has_transparency_data:
+        visible = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), visible)
+    return image

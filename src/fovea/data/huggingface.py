@@ -1,0 +1,217 @@
+"""Image-classification sets of the Hugging Face hub, by name or as local Parquet files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from fovea.config.errors import ConfigError, DataError, did_you_mean
+from fovea.data.image_folder import PART_NAMES
+from fovea.data.source import Files, ImageFile, Source, Spec, Splits
+from fovea.data.storage import missing
+
+
+@dataclass(frozen=True)
+class HuggingFace(Source):
+    """Encoded images of any size and mode with an integer label.
+
+    Local sets are read from ``{train,validation,test}-*.parquet`` anywhere below ``folder``.
+
+    Args:
+        name: the set's name on the hub; needs the ``datasets`` library.
+        subset: the hub's name of a configuration, where the set has several.
+        revision: branch, tag or commit on the hub.
+        folder: of the Parquet files, below the data root or absolute; instead of ``name``.
+        image_column: ``None`` finds the one struct column with ``bytes``.
+        label_column: ``None`` finds the one column of class labels or, failing that, of integers.
+
+    Raises:
+        ConfigError: not exactly one of ``name`` and ``folder``.
+    """
+
+    name: str | None = None
+    subset: str | None = None
+    revision: str | None = None
+    folder: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.name is None) == (self.folder is None):
+            raise ConfigError(
+                "data.source: set either name=… (a set on the hub) or folder=… (Parquet files)"
+            )
+
+    def spec(self, root: Path) -> Spec:
+        shards = self._shards(root)
+        return Spec(classes=self._classes(shards["train"]), channels=3, image_size=None)
+
+    def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        shards = self._shards(root)
+        classes = len(self._classes(shards["train"]))
+        parts = {name: self._read_part(part, classes) for name, part in shards.items()}
+        return Splits(train=parts["train"], val=parts.get("val"), test=parts.get("test"))
+
+    def _shards(self, root: Path) -> Mapping[str, Sequence[_Shard]]:
+        """Return the tables of each part there is; ``train`` is always one of them."""
+        if self.folder is not None:
+            return _local(root / Path(self.folder).expanduser())
+        assert self.name is not None
+        return _from_hub(self.name, self.subset, self.revision, root / "huggingface")
+
+    def _classes(self, train: Sequence[_Shard]) -> tuple[str, ...]:
+        _, column = self._columns(train[0])
+        names = _class_names(train[0].schema).get(column)
+        if names is None:
+            highest = max(_highest(shard, column) for shard in train)
+            names = map(str, range(highest + 1))
+        return tuple(names)
+
+    def _columns(self, shard: _Shard) -> tuple[str, str]:
+        schema = shard.schema
+        images = [field.name for field in schema if _holds_images(field)]
+        integers = [field.name for field in schema if pa.types.is_integer(field.type)]
+        labelled = [name for name in _class_names(schema) if name in integers]
+        labels = integers if self.label_column else labelled or integers
+        return (
+            _choose(self.image_column, images, "image_column", shard),
+            _choose(self.label_column, labels, "label_column", shard),
+        )
+
+    def _read_part(self, shards: Sequence[_Shard], classes: int) -> Files:
+        items: list[ImageFile] = []
+        labels: list[int] = []
+        for shard in shards:
+            image, label = self._columns(shard)
+            table = shard.read([image, label])
+            for row, (cell, value) in enumerate(
+                zip(table[image].to_pylist(), table[label].to_pylist(), strict=True)
+            ):
+                name = f"{shard.name}, row {row}"
+                if value is None or not 0 <= value < classes:
+                    raise DataError(f"{name}: {label} {value} is outside 0–{classes - 1}")
+                items.append(ImageFile(name, _content(cell, name)))
+                labels.append(value)
+        return Files(items, torch.tensor(labels))
+
+
+@dataclass(frozen=True)
+class _Shard:
+    name: str
+    schema: pa.Schema
+    read: Callable[[list[str]], pa.Table]
+
+
+def _local(folder: Path) -> dict[str, list[_Shard]]:
+    parts = {part: _parquet_files(folder, names) for part, names in PART_NAMES.items()}
+    if not parts["train"]:
+        raise missing("train-*.parquet", folder)
+    folders = {path.parent for paths in parts.values() for path in paths}
+    if len(folders) > 1:
+        names = ", ".join(sorted(str(path.relative_to(folder)) for path in folders))
+        raise DataError(f"{folder}: several sets ({names}); set data.source.folder to one of them")
+    return {part: [_open(path) for path in paths] for part, paths in parts.items() if paths}
+
+
+def _parquet_files(folder: Path, names: Sequence[str]) -> list[Path]:
+    return sorted(path for name in names for path in folder.rglob(f"{name}[-.]*parquet"))
+
+
+def _open(path: Path) -> _Shard:
+    def read(columns: list[str]) -> pa.Table:
+        return _undamaged(path, partial(pq.read_table, path, columns=columns))
+
+    return _Shard(path.name, _undamaged(path, partial(pq.read_schema, path)), read)
+
+
+def _undamaged(path: Path, read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path}: damaged Parquet file ({error})") from error
+
+
+def _from_hub(
+    name: str, subset: str | None, revision: str | None, cache: Path
+) -> dict[str, list[_Shard]]:
+    try:
+        import datasets
+    except ImportError:
+        raise ConfigError(
+            "data.source.name needs the datasets library: pip install 'fovea[huggingface]', "
+            "or put the Parquet files under data.root and set data.source.folder"
+        ) from None
+    try:
+        loaded = datasets.load_dataset(name, subset, revision=revision, cache_dir=str(cache))
+    except Exception as error:  # the library raises its own, the hub client's and OS errors
+        raise DataError(f"data.source.name={name}: {error}") from error
+    parts = {
+        part: [
+            _Shard(
+                name=f"{name} {alias}",
+                schema=loaded[alias].features.arrow_schema,
+                read=loaded[alias].data.table.select,
+            )
+        ]
+        for part, names in PART_NAMES.items()
+        for alias in names
+        if alias in loaded
+    }
+    if "train" not in parts:
+        raise DataError(
+            f"data.source.name={name}: no train part (it has {', '.join(map(str, loaded))})"
+        )
+    return parts
+
+
+def _holds_images(field: pa.Field) -> bool:
+    return pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
+
+
+def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
+    """Return the class names of each column of class labels, from the schema's metadata."""
+    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+    features = metadata.get("info", {}).get("features", {})
+    return {
+        column: feature["names"]
+        for column, feature in features.items()
+        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+    }
+
+
+def _highest(shard: _Shard, column: str) -> int:
+    return max((value for value in shard.read([column])[column].to_pylist() if value), default=0)
+
+
+def _choose(wanted: str | None, candidates: Sequence[str], argument: str, shard: _Shard) -> str:
+    if wanted is not None:
+        if wanted not in shard.schema.names:
+            near = did_you_mean(wanted, shard.schema.names)
+            raise ConfigError(f"data.source.{argument}={wanted}: no such column{near}")
+        if wanted not in candidates:
+            raise ConfigError(
+                f"data.source.{argument}={wanted}: a column of {shard.schema.field(wanted).type}"
+            )
+        return wanted
+    if len(candidates) != 1:
+        raise ConfigError(
+            f"{shard.name}: set data.source.{argument} to one of its columns "
+            f"({', '.join(candidates or shard.schema.names)})"
+        )
+    return candidates[0]
+
+
+def _content(cell: Mapping[str, Any] | None, name: str) -> Path | bytes:
+    if cell is not None and cell["bytes"] is not None:
+        return cell["bytes"]
+    if cell is not None and cell.get("path"):
+        return Path(cell["path"])
+    raise DataError(f"{name}: no image")

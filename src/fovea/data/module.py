@@ -1,0 +1,345 @@
+"""The data module of image classification: one for every data set and format.
+
+A source reads a data set; the module splits it, fits its images to the network, and serves batches
+of normalised ``(N, C, H, W)`` images and ``(N,)`` labels on the training device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from sklearn.model_selection import train_test_split
+
+from fovea.augment.identity import Identity
+from fovea.augment.protocol import Augmentation
+from fovea.config.errors import ConfigError, DataError, did_you_mean
+from fovea.config.types import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from fovea.data.fingerprint import fingerprint
+from fovea.data.fit import Decoding, FitMode, decode_all, decode_fitted, fit_images
+from fovea.data.loaders import EpochOrder, Finish, InMemoryLoader, StreamingLoader
+from fovea.data.source import Downloadable, Files, Images, Source, Spec, Splits
+
+Part = Images | Files
+
+
+class ImageData(LightningDataModule):
+    """Serves one labelled image data set to Lightning.
+
+    Args:
+        source: reads the data set.
+        root: data root; the data set's own folder lies below it.
+        val_fraction: share of the training part held out for validation, stratified by class. A
+            validation part of the data set's own is used instead where there is one.
+        validate_on: ``test`` validates on the test part, as some guides do; it is recorded as a
+            protocol difference.
+        split_seed: seed of the validation split; apart from the run's seed, so that runs with
+            different seeds see the same split.
+        normalize: a name in ``constants``, ``computed`` (from the training part) or ``none``.
+        constants: named per-channel ``mean`` and ``std`` on the 0–1 scale.
+        fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
+            ``resize``: bilinear, aspect ratio not kept; ``crop``: shorter side resized, centre
+            cropped. An image larger than the network's size is resized under ``pad`` too.
+        image_size: side in pixels for sources whose images have no common size.
+        skip_bad: leave out and count samples that cannot be decoded, instead of stopping.
+        download: fetch the data set if it is missing and its source can.
+        memory_limit: GiB of decoded pixels up to which image files are held in memory; larger sets
+            are decoded as they are needed.
+        workers: decoding processes of the streaming path.
+        augment: applied to each training batch.
+        batch_size: images per optimizer step on one device.
+        seed: the run's seed; sample order and augmentation are functions of it and the epoch.
+        channels_last: serve batches in channels_last memory format.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        root: str,
+        val_fraction: Fraction = 0.1,
+        validate_on: Literal["validation", "test"] = "validation",
+        split_seed: NonNegativeInt = 0,
+        normalize: str = "computed",
+        constants: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+        fit: FitMode = "resize",
+        image_size: PositiveInt | None = None,
+        skip_bad: bool = False,
+        download: bool = False,
+        memory_limit: PositiveFloat = 4.0,
+        workers: NonNegativeInt = 2,
+        augment: Augmentation | None = None,
+        batch_size: PositiveInt = 128,
+        seed: NonNegativeInt = 0,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.root = Path(root).expanduser()
+        self.val_fraction = val_fraction
+        self.validate_on = validate_on
+        self.split_seed = split_seed
+        self.normalize = normalize
+        self.constants = dict(constants or {})
+        self.fit: FitMode = fit
+        self.image_size = image_size
+        self.skip_bad = skip_bad
+        self.download = download
+        self.memory_limit = memory_limit
+        self.workers = workers
+        self.augment = augment or Identity()
+        self.batch_size = batch_size
+        self.seed = seed
+        self.channels_last = channels_last
+        self._served: tuple[int, int] | None = None
+        self._parts: _Parts | None = None
+        known = [*self.constants, "computed", "none"]
+        if normalize not in known:
+            raise ConfigError(
+                f"data.normalize={normalize}: unknown{did_you_mean(normalize, known)} "
+                f"(known: {', '.join(known)})"
+            )
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What the data set looks like, known before its images are read."""
+        self.prepare_data()
+        spec = self.source.spec(self.root)
+        if spec.image_size is None:
+            if self.image_size is None:
+                raise ConfigError("data.image_size: images of any size need one; set it in pixels")
+            return replace(spec, image_size=self.image_size)
+        return spec
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the data set's content; the same for every storage layout of it."""
+        return self._ready.fingerprint
+
+    @property
+    def skipped(self) -> list[str]:
+        """``file: reason`` of every sample left out."""
+        return self._ready.skipped
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of images in each part."""
+        parts = self._ready
+        return {
+            name: len(part)
+            for name, part in (("train", parts.train), ("val", parts.val), ("test", parts.test))
+            if part is not None
+        }
+
+    @property
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Per-channel mean and standard deviation subtracted and divided by, on the 0–1 scale."""
+        return self._ready.mean, self._ready.std
+
+    @property
+    def has_validation(self) -> bool:
+        return self._ready.val is not None
+
+    @property
+    def served(self) -> tuple[int, int]:
+        """Channels and side in pixels of the images served."""
+        return self._served or (self.spec.channels, self.spec.image_size or 0)
+
+    def pictures(self, count: int) -> list[NDArray[np.uint8]]:
+        """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
+        test = self._ready.test
+        if isinstance(test, Files):
+            pixels, _, _ = decode_fitted(
+                test, range(min(count, len(test))), *self._decoding, skip_bad=True
+            )
+        else:
+            pixels = test.pixels[:count] if test is not None else torch.empty(0)
+        return list(pixels.numpy())
+
+    def serve(self, channels: int, image_size: int) -> None:
+        """Fit every image to what the network asks: 1 or 3 channels, square of ``image_size``."""
+        if channels not in (1, 3):
+            raise ConfigError(f"model.in_channels={channels}: images have 1 or 3 channels")
+        self._served = channels, image_size
+
+    def prepare_data(self) -> None:
+        if not self.download:
+            return
+        if not isinstance(self.source, Downloadable):
+            raise ConfigError("data.download=true: this data set cannot be fetched automatically")
+        self.source.download(self.root)
+
+    def setup(self, stage: str | None = None) -> None:
+        if self._parts is None:
+            self._parts = self._read()
+
+    def train_dataloader(self) -> Iterable[Any]:
+        return self._loader(self._ready.train, training=True)
+
+    def val_dataloader(self) -> Iterable[Any]:
+        return [] if self._ready.val is None else self._loader(self._ready.val)
+
+    def test_dataloader(self) -> Iterable[Any]:
+        if self._ready.test is None:
+            raise DataError("this data set has no test part")
+        return self._loader(self._ready.test)
+
+    def train_eval_dataloader(self) -> Iterable[Any]:
+        """Return the training part as evaluation sees it: in order and not augmented."""
+        return self._loader(self._ready.train)
+
+    @property
+    def _ready(self) -> _Parts:
+        self.setup()
+        assert self._parts is not None
+        return self._parts
+
+    def _read(self) -> _Parts:
+        splits = self.source.read(self.root, skip_bad=self.skip_bad)
+        skipped = list(splits.skipped)
+        train, val = self._validation(splits)
+        _check_classes(self.spec.classes, train, {"validation": val, "test": splits.test})
+        if len(train) < self.batch_size:
+            raise DataError(
+                f"{len(train)} training images are fewer than batch_size={self.batch_size}; "
+                f"set batch_size={len(train)} or less"
+            )
+        parts = {"train": train, "val": val, "test": splits.test}
+        if self._fits_in_memory(parts.values()):
+            for name, part in parts.items():
+                if isinstance(part, Files):
+                    parts[name], bad = decode_all(part, *self._decoding, skip_bad=self.skip_bad)
+                    skipped.extend(bad)
+        mean, std = self._normalization(parts["train"])
+        channels, size = self.served
+        for name, part in parts.items():
+            if isinstance(part, Images):
+                fitted = fit_images(part.pixels, size, channels, self.fit)
+                parts[name] = Images(fitted, part.labels)
+        return _Parts(**parts, mean=mean, std=std, fingerprint=fingerprint(splits), skipped=skipped)
+
+    def _validation(self, splits: Splits) -> tuple[Part, Part | None]:
+        """Return the training and validation parts the protocol asks for."""
+        if self.validate_on == "test":
+            if splits.test is None:
+                raise DataError("data.validate_on=test: this data set has no test part")
+            return splits.train, splits.test
+        if splits.val is not None or self.val_fraction == 0:
+            return splits.train, splits.val
+        labels = splits.train.labels.numpy()
+        try:
+            train, val = train_test_split(
+                range(len(labels)),
+                test_size=self.val_fraction,
+                random_state=self.split_seed,
+                stratify=labels,
+            )
+        except ValueError as error:
+            raise DataError(
+                f"data.val_fraction={self.val_fraction}: no stratified split of {len(labels)} "
+                f"training images ({error})"
+            ) from error
+        return _select(splits.train, sorted(train)), _select(splits.train, sorted(val))
+
+    @property
+    def _decoding(self) -> Decoding:
+        """What image files are decoded to: side, channels, and how they are fitted."""
+        channels, size = self.served
+        return size, min(channels, self.spec.channels), self.fit
+
+    def _fits_in_memory(self, parts: Iterable[Part | None]) -> bool:
+        size, channels, _ = self._decoding
+        files = sum(len(part) for part in parts if isinstance(part, Files))
+        return files * size * size * channels <= self.memory_limit * 2**30
+
+    def _normalization(self, train: Part) -> tuple[list[float], list[float]]:
+        """Return mean and std for the channels served."""
+        channels, _ = self.served
+        if self.normalize == "none":
+            return [0.0] * channels, [1.0] * channels
+        if self.normalize == "computed":
+            mean, std = _statistics(train, self._decoding)
+        else:
+            named = self.constants[self.normalize]
+            mean, std = list(named["mean"]), list(named["std"])
+        if len(mean) == channels:
+            return mean, std
+        if len(mean) == 1:
+            return mean * channels, std * channels
+        return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
+
+    def _loader(self, part: Part, *, training: bool = False) -> Iterable[Any]:
+        trainer = self.trainer
+        finish = Finish(
+            mean=self._ready.mean,
+            std=self._ready.std,
+            device=trainer.strategy.root_device if trainer else torch.device("cpu"),
+            augment=self.augment if training else Identity(),
+            channels_last=self.channels_last,
+        )
+        order = EpochOrder(
+            len(part),
+            self.batch_size,
+            self.seed,
+            shuffle=training,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        if isinstance(part, Images):
+            return InMemoryLoader(part, finish, order)
+        return StreamingLoader(
+            part, finish, order, self._decoding, skip_bad=self.skip_bad, workers=self.workers
+        )
+
+
+@dataclass(frozen=True)
+class _Parts:
+    train: Part
+    val: Part | None
+    test: Part | None
+    mean: list[float]
+    std: list[float]
+    fingerprint: str
+    skipped: list[str]
+
+
+def _select(part: Part, index: Sequence[int]) -> Part:
+    chosen = torch.as_tensor(index)
+    if isinstance(part, Images):
+        return Images(part.pixels[chosen], part.labels[chosen])
+    return Files([part.items[i] for i in index], part.labels[chosen])
+
+
+def _check_classes(classes: Sequence[str], train: Part, others: Mapping[str, Part | None]) -> None:
+    known = set(train.labels.unique().tolist())
+    for name, part in others.items():
+        unseen = set(part.labels.unique().tolist()) - known if part is not None else set()
+        if unseen:
+            names = ", ".join(f"'{classes[label]}'" for label in sorted(unseen))
+            raise DataError(f"class {names} occurs in the {name} part and never in training")
+
+
+def _statistics(part: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
+    """Per-channel mean and standard deviation over every pixel, from exact counts of the levels.
+
+    Of files too many for memory, every n-th of at most 2,000 is decoded.
+    """
+    if isinstance(part, Files):
+        index = range(0, len(part), -(-len(part) // 2000))
+        pixels, _, _ = decode_fitted(part, index, *decoding, skip_bad=True)
+    else:
+        pixels = part.pixels
+    counts = torch.stack(
+        [torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(3)]
+    ).double()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    total = counts.sum(dim=1)
+    mean = (counts @ levels) / total
+    variance = (counts @ levels.square()) / total - mean.square()
+    return mean.tolist(), variance.clamp_min(1e-12).sqrt().tolist()

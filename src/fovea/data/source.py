@@ -1,0 +1,133 @@
+"""What a data set is before it is split and batched: a source, and what reading it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from fovea.config.errors import DataError
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a data set looks like; known before its images are read.
+
+    Args:
+        classes: names in label order, so that ``classes[label]`` is a sample's class.
+        channels: 1 (grey) or 3 (RGB; also where files have any mode).
+        image_size: side of the square images in pixels; ``None`` where files have any size.
+    """
+
+    classes: tuple[str, ...]
+    channels: int
+    image_size: int | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """Labelled images of one size, in memory.
+
+    Args:
+        pixels: uint8, ``(N, H, W, C)``.
+        labels: int64, ``(N,)``.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One encoded image (PNG, JPEG, WebP …), on disk or in memory.
+
+    Args:
+        name: what errors and tables call it.
+        content: where the file lies, or its bytes.
+    """
+
+    name: str
+    content: Path | bytes
+
+    def read(self) -> bytes:
+        """Return the encoded bytes.
+
+        Raises:
+            DataError: the file is gone or may not be read.
+        """
+        if isinstance(self.content, bytes):
+            return self.content
+        try:
+            return self.content.read_bytes()
+        except OSError as error:
+            raise DataError(f"{self.name}: {error.strerror}") from error
+
+
+@dataclass(frozen=True)
+class Files:
+    """Labelled image files of any size and mode; they are decoded when a batch needs them.
+
+    Args:
+        items: one per sample.
+        labels: int64, ``(N,)``.
+    """
+
+    items: Sequence[ImageFile]
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """What a source holds. ``val`` and ``test`` are ``None`` where the source has no such part."""
+
+    train: Images | Files
+    test: Images | Files | None
+    val: Images | Files | None = None
+    skipped: list[str] = field(default_factory=list)  # "file: reason", with data.skip_bad=true
+
+
+class Source(Protocol):
+    """One data set or one format. Adding a data set is adding a source and its config file."""
+
+    def spec(self, root: Path) -> Spec:
+        """Describe the data set without reading its images.
+
+        Raises:
+            DataError: nothing usable under ``root``; the message says what to put where.
+        """
+        ...
+
+    def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        """Read every part.
+
+        Args:
+            root: the data root; the source's own folder lies below it. May be read-only.
+            skip_bad: leave out samples that cannot be decoded and list them in ``Splits.skipped``.
+                Samples returned as :class:`Files` are decoded, and skipped, later.
+
+        Raises:
+            DataError: a file or row is malformed (and not skipped); names file, row and reason.
+        """
+        ...
+
+
+@runtime_checkable
+class Downloadable(Source, Protocol):
+    """A source that can fetch its data set."""
+
+    def download(self, root: Path) -> None:
+        """Fetch what is missing below ``root``; nothing where the data set is there already.
+
+        Raises:
+            DataError: no network, no permission to write, or not what was asked for.
+        """
+        ...

@@ -1,0 +1,116 @@
+"""Fitting images to a network's size and channels, by hand."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fovea.config.errors import DataError
+from fovea.data.fit import FitMode, decode_all, decode_fitted, fit_images
+from fovea.data.source import Files, ImageFile
+
+
+def image_file(pixels: np.ndarray, name: str = "image.png") -> ImageFile:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return ImageFile(name, stream.getvalue())
+
+
+def files(*items: ImageFile) -> Files:
+    return Files(list(items), torch.arange(len(items)))
+
+
+def test_an_image_of_the_right_size_is_untouched() -> None:
+    pixels = torch.arange(16, dtype=torch.uint8).view(1, 4, 4, 1)
+    for mode in ("pad", "resize", "crop"):
+        assert fit_images(pixels, 4, 1, mode).equal(pixels)
+
+
+def test_pad_centres_on_zeros() -> None:
+    pixels = torch.tensor([[1, 2], [3, 4]], dtype=torch.uint8).view(1, 2, 2, 1)
+    even = fit_images(pixels, 4, 1, "pad").view(4, 4)
+    assert even.tolist() == [[0, 0, 0, 0], [0, 1, 2, 0], [0, 3, 4, 0], [0, 0, 0, 0]]
+    odd = fit_images(pixels, 3, 1, "pad").view(3, 3)  # the odd margin is right and below
+    assert odd.tolist() == [[1, 2, 0], [3, 4, 0], [0, 0, 0]]
+
+
+def test_pad_resizes_what_is_too_large() -> None:
+    pixels = torch.full((1, 8, 8, 1), 9, dtype=torch.uint8)
+    assert fit_images(pixels, 4, 1, "pad").unique().tolist() == [9]
+
+
+def test_resize_of_a_step_to_half_the_size() -> None:
+    # The antialiasing triangle spans four inputs, weighed 1 3 3 1 (2 3 2 and 3 3 1 at the border).
+    row = torch.tensor([0, 0, 0, 0, 70, 70, 70, 70], dtype=torch.uint8)
+    pixels = row.view(1, 1, 8, 1).expand(1, 8, 8, 1)
+    halved = fit_images(pixels, 4, 1, "resize").view(4, 4)
+    assert halved[0].tolist() == [0, 9, 61, 70]  # 70/8 = 8.75 and 7 · 70/8 = 61.25
+    assert all(line.equal(halved[0]) for line in halved)
+
+
+def test_resize_does_not_keep_the_aspect_ratio_and_crop_does() -> None:
+    pixels = torch.zeros(1, 4, 8, 1, dtype=torch.uint8)
+    pixels[:, :, :2] = 100
+    pixels[:, :, 6:] = 200
+    assert fit_images(pixels, 4, 1, "crop").unique().tolist() == [0]  # the middle four columns
+    resized = fit_images(pixels, 4, 1, "resize")[0, 0, :, 0].tolist()
+    assert resized[0] > 50
+    assert resized[3] > 100
+
+
+def test_rgb_becomes_grey_by_luma() -> None:
+    colours = torch.tensor([[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]], dtype=torch.uint8)
+    grey = fit_images(colours.view(4, 1, 1, 3), 1, 1, "resize")
+    assert grey.flatten().tolist() == [76, 150, 29, 9]
+
+
+def test_grey_stays_one_channel_for_three() -> None:
+    pixels = torch.full((2, 4, 4, 1), 5, dtype=torch.uint8)
+    assert fit_images(pixels, 4, 3, "resize").shape == (2, 4, 4, 1)
+
+
+@pytest.mark.parametrize("mode", ["pad", "resize", "crop"])
+@pytest.mark.parametrize(("height", "width"), [(6, 6), (5, 9), (9, 5), (40, 20), (12, 12)])
+def test_files_of_any_size_become_square(mode: FitMode, height: int, width: int) -> None:
+    pixels = np.full((height, width, 3), 80, np.uint8)
+    images, skipped = decode_all(files(image_file(pixels)), 12, 3, mode, skip_bad=False)
+    assert images.pixels.shape == (1, 12, 12, 3)
+    assert images.pixels.dtype == torch.uint8
+    assert images.pixels[0, 6, 6].tolist() == [80, 80, 80]
+    assert skipped == []
+
+
+def test_files_and_arrays_are_padded_and_cropped_alike() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 10, 3), np.uint8)
+    for mode, size in (("pad", 12), ("pad", 13), ("crop", 6)):
+        decoded, _ = decode_all(files(image_file(pixels)), size, 3, mode, skip_bad=False)
+        assert decoded.pixels.equal(fit_images(torch.from_numpy(pixels)[None], size, 3, mode))
+
+
+def test_pad_keeps_the_aspect_ratio_of_a_large_file() -> None:
+    pixels = np.full((10, 20, 3), 80, np.uint8)
+    decoded, _ = decode_all(files(image_file(pixels)), 10, 3, "pad", skip_bad=False)
+    rows = decoded.pixels[0, :, 5, 0]
+    assert rows.tolist() == [0, 0, 80, 80, 80, 80, 80, 0, 0, 0]
+
+
+def test_a_bad_file_is_named_or_skipped_and_counted() -> None:
+    good = image_file(np.zeros((4, 4), np.uint8))
+    bad = ImageFile("cats/17.png", good.read()[:40])
+    with pytest.raises(DataError, match=r"cats/17\.png: cannot be decoded .* data\.skip_bad=true"):
+        decode_all(files(good, bad), 4, 1, "resize", skip_bad=False)
+    images, skipped = decode_all(files(bad, good, bad, good), 4, 1, "resize", skip_bad=True)
+    assert images.labels.tolist() == [1, 3]
+    assert len(skipped) == 2
+    assert skipped[0].startswith("cats/17.png: ")
+
+
+def test_only_the_files_asked_for_are_decoded() -> None:
+    items = [image_file(np.full((4, 4), value, np.uint8)) for value in (10, 20, 30)]
+    pixels, kept, _ = decode_fitted(files(*items), [2, 0], 4, 1, "resize", skip_bad=False)
+    assert kept == [2, 0]
+    assert pixels[:, 0, 0, 0].tolist() == [30, 10]

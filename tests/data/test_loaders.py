@@ -1,0 +1,188 @@
+"""Order of samples, shards of ranks, and batches from memory and from files."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+
+from fovea.augment.flip_crop import FlipCrop
+from fovea.augment.identity import Identity
+from fovea.augment.protocol import Augmentation
+from fovea.config.errors import DataError
+from fovea.data.fit import Decoding, decode_all
+from fovea.data.loaders import EpochOrder, Finish, InMemoryLoader, StreamingLoader
+from fovea.data.source import Files, ImageFile, Images
+
+CPU = torch.device("cpu")
+DECODING: Decoding = (8, 3, "resize")
+
+
+def order(size: int = 10, batch_size: int = 4, **changes: object) -> EpochOrder:
+    arguments = {"seed": 0, "shuffle": True} | changes
+    return EpochOrder(size, batch_size, **arguments)  # pyright: ignore[reportArgumentType]
+
+
+def samples(batches: EpochOrder) -> list[int]:
+    return torch.cat(list(batches)).tolist()
+
+
+def finish(augment: Augmentation | None = None, **changes: object) -> Finish:
+    arguments = {"mean": [0.0], "std": [1.0], "channels_last": False} | changes
+    return Finish(device=CPU, augment=augment or Identity(), **arguments)  # pyright: ignore[reportArgumentType]
+
+
+def pictures(count: int = 10) -> Files:
+    """PNG files of several sizes, in memory; each is one colour of its own."""
+    items = []
+    for index in range(count):
+        stream = io.BytesIO()
+        Image.new("RGB", (5 + index, 9), (20 * index, 255 - index, 7)).save(stream, "PNG")
+        items.append(ImageFile(f"{index}.png", stream.getvalue()))
+    return Files(items, torch.arange(count))
+
+
+@pytest.mark.parametrize(("size", "batch_size"), [(10, 4), (12, 4), (3, 8), (1, 8)])
+def test_training_serves_every_sample_once(size: int, batch_size: int) -> None:
+    batches = order(size, batch_size)
+    assert sorted(samples(batches)) == list(range(size))
+    assert len(list(batches)) == len(batches) == -(-size // batch_size)
+
+
+def test_a_last_training_batch_of_one_is_left_out() -> None:
+    batches = order(9, 4)
+    assert [len(batch) for batch in batches] == [4, 4]
+    assert len(batches) == 2
+    assert [len(batch) for batch in order(9, 4, shuffle=False)] == [4, 4, 1]
+
+
+def test_order_is_a_function_of_seed_and_epoch() -> None:
+    seen = {}
+    for seed in (0, 1):
+        for epoch in (0, 1, 2):
+            batches = order(50, 8, seed=seed)
+            batches.set_epoch(epoch)
+            seen[seed, epoch] = tuple(samples(batches))
+    assert len(set(seen.values())) == 6
+    jumped = order(50, 8, seed=1)  # as a resumed run does
+    jumped.set_epoch(2)
+    assert tuple(samples(jumped)) == seen[1, 2]
+
+
+def test_evaluation_keeps_the_order_of_the_data() -> None:
+    assert samples(order(shuffle=False)) == list(range(10))
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("size", [23, 24, 25, 26])
+def test_training_shards_are_disjoint_and_equally_long(size: int, world_size: int) -> None:
+    ranks = [order(size, 4, rank=rank, world_size=world_size) for rank in range(world_size)]
+    assert len({len(rank) for rank in ranks}) == 1
+    assert all(len(list(rank)) == len(rank) for rank in ranks)
+    served = [index for rank in ranks for index in samples(rank)]
+    assert len(served) == len(set(served)) >= size - 2 * world_size  # trailing images at most
+
+
+@pytest.mark.parametrize("world_size", [2, 3])
+@pytest.mark.parametrize("size", [23, 24, 25])
+def test_evaluation_shards_are_complete(size: int, world_size: int) -> None:
+    ranks = [
+        order(size, 4, shuffle=False, rank=rank, world_size=world_size)
+        for rank in range(world_size)
+    ]
+    assert sorted(index for rank in ranks for index in samples(rank)) == list(range(size))
+
+
+def test_finish_normalises_on_the_unit_scale() -> None:
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
+    batch = finish(mean=[0.2], std=[0.5])(pixels, Generator())
+    torch.testing.assert_close(batch.flatten(), torch.tensor([-0.4, 0.0, 1.6]))
+
+
+def test_a_grey_image_is_broadcast_to_three_channels() -> None:
+    pixels = torch.full((2, 4, 4, 1), 255, dtype=torch.uint8)
+    batch = finish(mean=[0.0, 0.5, 1.0], std=[1.0, 0.5, 0.25])(pixels, Generator())
+    assert batch.shape == (2, 3, 4, 4)
+    torch.testing.assert_close(batch[0, :, 0, 0], torch.tensor([1.0, 1.0, 0.0]))
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_memory_format_is_the_one_asked_for(channels_last: bool) -> None:
+    pixels = torch.zeros(2, 5, 5, 3, dtype=torch.uint8)
+    batch = finish(mean=[0.0] * 3, std=[1.0] * 3, channels_last=channels_last)(pixels, Generator())
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    assert batch.is_contiguous(memory_format=layout)
+
+
+@dataclass
+class Drawing:
+    """Replaces images by one number drawn for the batch."""
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        return torch.rand(1, generator=generator).expand(images.shape) * 255
+
+
+def drawn(seed: int, epoch: int, rank: int = 0) -> list[float]:
+    images = Images(torch.zeros(8, 1, 1, 1, dtype=torch.uint8), torch.arange(8))
+    batches = order(8, 2, seed=seed, rank=rank, world_size=2)
+    batches.set_epoch(epoch)
+    loader = InMemoryLoader(images, finish(Drawing()), batches)
+    return [batch[0].item() for batch, _ in loader]
+
+
+def test_augmentation_is_a_function_of_seed_epoch_rank_and_batch() -> None:
+    assert drawn(0, 1) == drawn(0, 1)
+    every = [*drawn(0, 0), *drawn(0, 1), *drawn(1, 0), *drawn(0, 0, rank=1)]
+    assert len(set(every)) == len(every) == 8
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_give_the_batches_that_memory_gives(workers: int) -> None:
+    files = pictures()
+    images, _ = decode_all(files, *DECODING, skip_bad=False)
+    augmented = finish(FlipCrop(padding=2), mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
+    batches, streamed_batches = order(seed=3), order(seed=3)
+    in_memory = InMemoryLoader(images, augmented, batches)
+    streamed = StreamingLoader(
+        files, augmented, streamed_batches, DECODING, skip_bad=False, workers=workers
+    )
+    assert len(in_memory) == len(streamed) == 3
+    for epoch in (0, 1):
+        batches.set_epoch(epoch)
+        streamed_batches.set_epoch(epoch)
+        pairs = list(zip(in_memory, streamed, strict=True))
+        assert len(pairs) == 3
+        for (expected, labels), (result, streamed_labels) in pairs:
+            torch.testing.assert_close(result, expected, rtol=0, atol=0)
+            assert streamed_labels.tolist() == labels.tolist()
+
+
+def streamed_labels(files: Files, *, skip_bad: bool) -> list[list[int]]:
+    batches = order(len(files), 4, shuffle=False)
+    loader = StreamingLoader(files, finish(), batches, DECODING, skip_bad=skip_bad, workers=0)
+    return [labels.tolist() for _, labels in loader]
+
+
+def test_streaming_leaves_a_bad_file_out_of_its_batch() -> None:
+    files = pictures(6)
+    items = list(files.items)
+    for index in (1, 4, 5):
+        items[index] = ImageFile(f"bad/{index}.png", b"\x89PNG no more")
+    broken = Files(items, files.labels)
+    assert streamed_labels(broken, skip_bad=True) == [[0, 2, 3]]  # the second batch is empty
+    with pytest.raises(DataError, match=r"bad/1\.png: cannot be decoded"):
+        streamed_labels(broken, skip_bad=False)
+
+
+def test_decoded_colours_reach_the_batch() -> None:
+    loader = StreamingLoader(
+        pictures(3), finish(), order(3, 4, shuffle=False), DECODING, skip_bad=False, workers=0
+    )
+    ((batch, _),) = loader
+    expected = np.array([[0, 255, 7], [20, 254, 7], [40, 253, 7]], np.float32) / 255
+    np.testing.assert_allclose(batch[:, :, 4, 4].numpy(), expected, atol=1e-6)

@@ -1,0 +1,319 @@
+"""The data module: splits, statistics, what is served, and what is refused."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+
+from fovea.config.errors import ConfigError, DataError
+from fovea.data.digits import Digits
+from fovea.data.loaders import InMemoryLoader, StreamingLoader
+from fovea.data.module import ImageData
+from fovea.data.source import Files, ImageFile, Images, Source, Spec, Splits
+
+
+@dataclass
+class Given(Source):
+    """A source that holds what a test gives it."""
+
+    splits: Splits
+    channels: int
+    image_size: int | None
+    reads: list[bool] = field(default_factory=list)
+
+    def spec(self, root: Path) -> Spec:
+        return Spec(("ant", "bee"), self.channels, self.image_size)
+
+    def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        self.reads.append(skip_bad)
+        return self.splits
+
+
+def images(labels: Sequence[int], pixels: Tensor | None = None, first: int = 0) -> Images:
+    """Grey 2×2 images; without ``pixels``, image ``i`` is of the value ``first + i``."""
+    if pixels is None:
+        values = torch.arange(first, first + len(labels), dtype=torch.uint8)
+        pixels = values.view(-1, 1, 1, 1).expand(-1, 2, 2, 1)
+    return Images(pixels, torch.tensor(labels))
+
+
+def picture(value: int, name: str, side: int = 3) -> ImageFile:
+    stream = io.BytesIO()
+    Image.new("RGB", (side, side), (value, value, value)).save(stream, "PNG")
+    return ImageFile(name, stream.getvalue())
+
+
+def given(splits: Splits, channels: int = 1, side: int | None = 2, **arguments: Any) -> ImageData:
+    source = Given(splits, channels, side)
+    return ImageData(source, "unused", **({"batch_size": 2, "val_fraction": 0.0} | arguments))
+
+
+def digits(**arguments: Any) -> ImageData:
+    return ImageData(Digits(), "unused", **arguments)
+
+
+def batches(loader: Any) -> list[tuple[Tensor, Tensor]]:
+    return list(loader)
+
+
+def served_values(loader: Any) -> list[int]:
+    """The value of each image, of a module that does not normalise."""
+    return [round(value) for x, _ in loader for value in (x[:, 0, 0, 0] * 255).tolist()]
+
+
+TWENTY = Splits(train=images([0, 1] * 10), test=images([0, 1] * 2, first=100))
+
+
+def test_validation_split_is_stratified() -> None:
+    data = digits(val_fraction=0.1)
+    assert data.sizes == {"train": 1293, "val": 144, "test": 360}
+    whole = Counter(
+        torch.cat([y for _, y in digits(val_fraction=0).train_eval_dataloader()]).tolist()
+    )
+    held_out = Counter(torch.cat([y for _, y in data.val_dataloader()]).tolist())
+    for label, count in whole.items():
+        assert abs(held_out[label] - 0.1 * count) <= 1
+
+
+def test_split_is_of_the_split_seed_and_not_of_the_run_seed() -> None:
+    def split(**seeds: int) -> tuple[int, ...]:
+        data = given(TWENTY, val_fraction=0.3, normalize="none", **seeds)
+        held_out = served_values(data.val_dataloader())
+        assert sorted(held_out + served_values(data.train_eval_dataloader())) == list(range(20))
+        return tuple(held_out)
+
+    assert split(split_seed=0, seed=0) == split(split_seed=0, seed=1)
+    assert len({split(split_seed=seed) for seed in range(4)}) > 1
+
+
+def test_the_data_sets_own_validation_part_is_used() -> None:
+    own = images([0, 1], first=50)
+    data = given(Splits(TWENTY.train, TWENTY.test, own), val_fraction=0.5, normalize="none")
+    assert data.sizes == {"train": 20, "val": 2, "test": 4}
+    assert served_values(data.val_dataloader()) == [50, 51]
+
+
+def test_validate_on_test() -> None:
+    data = given(TWENTY, validate_on="test", val_fraction=0.5, normalize="none")
+    assert data.sizes == {"train": 20, "val": 4, "test": 4}
+    assert served_values(data.val_dataloader()) == served_values(data.test_dataloader())
+    with pytest.raises(DataError, match=r"validate_on=test: this data set has no test part"):
+        given(Splits(TWENTY.train, None), validate_on="test").setup()
+
+
+def test_without_validation_there_is_none() -> None:
+    data = given(TWENTY, val_fraction=0.0)
+    assert not data.has_validation
+    assert batches(data.val_dataloader()) == []
+
+
+def test_a_split_that_cannot_be_stratified_is_refused() -> None:
+    one_bee = Splits(images([0, 0, 0, 0, 1]), None)
+    with pytest.raises(DataError, match=r"data\.val_fraction=0\.2: no stratified split of 5"):
+        given(one_bee, val_fraction=0.2).setup()
+
+
+def test_a_missing_test_part_is_told() -> None:
+    with pytest.raises(DataError, match="no test part"):
+        given(Splits(TWENTY.train, None)).test_dataloader()
+
+
+def test_computed_statistics_are_of_the_training_part_only() -> None:
+    colours = torch.tensor([[0, 51, 255], [255, 51, 0]], dtype=torch.uint8)
+    train = images([0, 1], colours.view(2, 1, 1, 3).expand(2, 2, 2, 3))
+    test = images([0, 1], torch.full((2, 2, 2, 3), 200, dtype=torch.uint8))
+    mean, std = given(Splits(train, test), channels=3).statistics
+    assert mean == pytest.approx([0.5, 0.2, 0.5])
+    assert std == pytest.approx([0.5, 0.0, 0.5], abs=2e-6)
+
+
+def test_computed_statistics_of_digits() -> None:
+    data = digits(val_fraction=0.1)
+    data.serve(1, 8)
+    x = torch.cat([x for x, _ in data.train_eval_dataloader()])
+    assert x.mean().item() == pytest.approx(0, abs=1e-5)
+    assert x.std(unbiased=False).item() == pytest.approx(1, abs=1e-5)
+
+
+def test_statistics_are_those_of_the_images_before_they_are_padded() -> None:
+    data = given(TWENTY, fit="pad")
+    data.serve(1, 4)
+    (mean,), (std,) = data.statistics
+    assert mean == pytest.approx(9.5 / 255)
+    assert std == pytest.approx(np.arange(20).std() / 255)
+
+
+@pytest.mark.parametrize(
+    ("channels", "mean", "std"),
+    [(3, [0.1, 0.2, 0.6], [0.4, 0.5, 0.9]), (1, [0.3], [0.6])],
+)
+def test_named_constants(channels: int, mean: list[float], std: list[float]) -> None:
+    constants = {"guide": {"mean": [0.1, 0.2, 0.6], "std": [0.4, 0.5, 0.9]}}
+    data = given(TWENTY, constants=constants, normalize="guide")
+    data.serve(channels, 2)
+    assert data.statistics == (pytest.approx(mean), pytest.approx(std))
+
+
+def test_one_constant_serves_three_channels() -> None:
+    data = given(TWENTY, constants={"c": {"mean": [0.1], "std": [0.4]}}, normalize="c")
+    data.serve(3, 2)
+    assert data.statistics == ([0.1] * 3, [0.4] * 3)
+
+
+def test_an_unknown_normalize_name_is_refused_with_the_nearest() -> None:
+    constants = {"pinecone": {"mean": [0.5], "std": [0.5]}}
+    with pytest.raises(ConfigError) as caught:
+        given(TWENTY, constants=constants, normalize="pincone")
+    assert str(caught.value) == (
+        "data.normalize=pincone: unknown; did you mean 'pinecone'? "
+        "(known: pinecone, computed, none)"
+    )
+
+
+def test_grey_data_for_a_network_of_three_channels() -> None:
+    data = digits()
+    data.serve(3, 8)
+    grey = digits()
+    grey.serve(1, 8)
+    ((x, _), *_), ((y, _), *_) = data.test_dataloader(), grey.test_dataloader()
+    assert x.shape == (128, 3, 8, 8)
+    torch.testing.assert_close(x, y.expand(-1, 3, -1, -1))
+
+
+def test_size_the_network_asks_for() -> None:
+    data = given(TWENTY, normalize="none", fit="pad")
+    data.serve(1, 4)
+    x, _ = batches(data.test_dataloader())[0]
+    assert x.shape == (2, 1, 4, 4)
+    assert x[0, 0, 1:3, 1:3].mul(255).round().unique().tolist() == [100]
+    assert x[0].count_nonzero() == 4
+    assert [each.shape for each in data.pictures(3)] == [(4, 4, 1)] * 3
+
+
+def test_a_network_of_two_channels_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"model\.in_channels=2"):
+        digits().serve(2, 8)
+
+
+def test_every_training_image_once_an_epoch() -> None:
+    data = given(TWENTY, normalize="none", batch_size=3)
+    seen = []
+    loader = data.train_dataloader()
+    assert isinstance(loader, InMemoryLoader)
+    for epoch in (0, 1):
+        loader.sampler.set_epoch(epoch)
+        seen.append(served_values(loader))
+    assert sorted(seen[0]) == sorted(seen[1]) == list(range(20))
+    assert seen[0] != seen[1]
+
+
+@dataclass
+class Black:
+    """An augmentation that cannot be overlooked."""
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        return torch.zeros_like(images)
+
+
+def test_only_training_batches_are_augmented() -> None:
+    bright = Splits(
+        train=images([0, 1] * 10, first=100),
+        test=images([0, 1], first=100),
+        val=images([0, 1], first=100),
+    )
+    data = given(bright, normalize="none", augment=Black())
+    assert set(served_values(data.train_dataloader())) == {0}
+    for loader in (data.val_dataloader(), data.test_dataloader(), data.train_eval_dataloader()):
+        assert min(served_values(loader)) == 100
+
+
+def test_a_class_only_in_test_is_named() -> None:
+    with pytest.raises(DataError, match=r"class 'bee' occurs in the test part and never in train"):
+        given(Splits(images([0, 0, 0]), images([0, 1]))).setup()
+
+
+def test_fewer_images_than_a_batch() -> None:
+    with pytest.raises(DataError) as caught:
+        given(TWENTY, batch_size=21).setup()
+    assert str(caught.value) == (
+        "20 training images are fewer than batch_size=21; set batch_size=20 or less"
+    )
+
+
+def test_images_of_any_size_need_one() -> None:
+    files = Files([picture(0, "a"), picture(0, "b")], torch.tensor([0, 1]))
+    with pytest.raises(ConfigError, match=r"data\.image_size: images of any size need one"):
+        _ = given(Splits(files, None), channels=3, side=None).spec
+
+
+def test_what_cannot_be_downloaded_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"data\.download=true: .* cannot be fetched"):
+        given(TWENTY, download=True).prepare_data()
+
+
+def folder_of_files(bad: Sequence[int] = ()) -> Splits:
+    names = [f"{index}.png" for index in range(12)]
+    items = [picture(10 * index, name) for index, name in enumerate(names)]
+    for index in bad:
+        items[index] = ImageFile(names[index], b"no picture")
+    train = Files(items[:8], torch.tensor([0, 1] * 4))
+    return Splits(train, Files(items[8:], torch.tensor([0, 1] * 2)))
+
+
+def file_data(splits: Splits, **arguments: Any) -> ImageData:
+    data = ImageData(Given(splits, 3, None), "unused", image_size=4, **arguments)
+    data.serve(3, 4)
+    return data
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_streaming_gives_what_memory_gives(workers: int) -> None:
+    arguments = {"val_fraction": 0.25, "batch_size": 2, "seed": 5}
+    memory = file_data(folder_of_files(), **arguments)
+    streamed = file_data(folder_of_files(), memory_limit=1e-9, workers=workers, **arguments)
+    assert memory.sizes == streamed.sizes == {"train": 6, "val": 2, "test": 4}
+    assert memory.statistics == streamed.statistics
+    assert memory.fingerprint == streamed.fingerprint
+    for part in ("train", "val", "test"):
+        expected = getattr(memory, f"{part}_dataloader")()
+        result = getattr(streamed, f"{part}_dataloader")()
+        assert isinstance(expected, InMemoryLoader)
+        assert isinstance(result, StreamingLoader)
+        for (x, labels), (y, streamed_labels) in zip(expected, result, strict=True):
+            torch.testing.assert_close(y, x, rtol=0, atol=0)
+            assert streamed_labels.tolist() == labels.tolist()
+    for picture_in_memory, decoded in zip(memory.pictures(3), streamed.pictures(3), strict=True):
+        np.testing.assert_array_equal(decoded, picture_in_memory)
+
+
+def test_bad_files_are_skipped_and_counted() -> None:
+    data = file_data(folder_of_files(bad=[0, 3, 9]), skip_bad=True, val_fraction=0, batch_size=2)
+    assert data.sizes == {"train": 6, "test": 3}
+    assert [reason.partition(":")[0] for reason in data.skipped] == ["0.png", "3.png", "9.png"]
+    with pytest.raises(DataError, match=r"0\.png: cannot be decoded"):
+        file_data(folder_of_files(bad=[0]), val_fraction=0, batch_size=2).setup()
+
+
+def test_what_the_source_skipped_is_counted_too() -> None:
+    splits = Splits(TWENTY.train, TWENTY.test, skipped=["data.csv: row 7: not a number"])
+    data = given(splits, skip_bad=True)
+    assert data.skipped == ["data.csv: row 7: not a number"]
+    source = data.source
+    assert isinstance(source, Given)
+    assert source.reads == [True]
+
+
+def test_fingerprint_is_of_the_content() -> None:
+    other = Splits(images([0, 1] * 10, first=1), TWENTY.test)
+    assert given(TWENTY).fingerprint == given(TWENTY, val_fraction=0.2, seed=3).fingerprint
+    assert given(TWENTY).fingerprint != given(other).fingerprint
