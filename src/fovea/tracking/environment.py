@@ -1,0 +1,106 @@
+"""Where and with what a run was trained."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from fovea import __version__
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "wandb",
+    "numpy",
+    "pillow",
+)
+_SOURCE = Path(__file__).resolve().parents[3]
+
+
+def environment() -> dict[str, Any]:
+    """Return versions, code state, hardware and thread counts of this process."""
+    return {
+        "fovea": __version__,
+        "python": platform.python_version(),
+        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "git": {"sha": _git("rev-parse", "HEAD"), "dirty": bool(uncommitted_diff())},
+        "hardware": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        },
+        "threads": torch.get_num_threads(),
+    }
+
+
+def uncommitted_diff() -> str:
+    """Return the difference of the checkout's tracked files to its last commit; '' outside one."""
+    return _git("diff", "HEAD") or ""
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory used so far: of the GPU where there is one, else of the process."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def has_fast_bfloat16(accelerator: str) -> bool:
+    """Whether the hardware itself multiplies bfloat16 (AMX or AVX512-BF16; Ampere or later).
+
+    Args:
+        accelerator: Lightning's name of what trains: ``cpu``, ``cuda``, …
+    """
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator != "cpu" or not (cpuinfo := Path("/proc/cpuinfo")).is_file():
+        return False
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    if not (_SOURCE / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(_SOURCE), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

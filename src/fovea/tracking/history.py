@@ -1,0 +1,98 @@
+"""The history of a run, one row an epoch, and how fast it went."""
+
+from __future__ import annotations
+
+import logging
+import time
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.loggers.logger import Logger
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from fovea.records import RunFolder
+
+log = logging.getLogger(__name__)
+
+
+class History(Logger):
+    """Keeps ``history.csv``: Lightning's metrics, merged to one row per epoch.
+
+    Args:
+        run: the record it belongs to.
+    """
+
+    def __init__(self, run: RunFolder) -> None:
+        super().__init__()
+        self.rows: dict[int, dict[str, float]] = {}
+        self._run = run
+
+    @property
+    def name(self) -> str:
+        return "history"
+
+    @property
+    def version(self) -> str:
+        return self._run.id
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        epoch = int(metrics["epoch"])
+        values = {key: float(value) for key, value in metrics.items() if key != "epoch"}
+        row = self.rows.setdefault(epoch, {"epoch": epoch, "step": 0})
+        row.update(values)
+        row["step"] = max(row["step"], (step or 0) + 1)
+        if "train/loss" in values:  # what comes last of an epoch
+            told = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds")
+            text = "  ".join(f"{key} {row[key]:.4f}" for key in told if key in row)
+            log.info("epoch %d: %s", epoch + 1, text)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:
+        """Nothing to do: the config is a file of the record already."""
+
+    @rank_zero_only
+    def save(self) -> None:
+        self._run.write_history([self.rows[epoch] for epoch in sorted(self.rows)])
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        self.save()
+
+
+def replay(rows: Sequence[Mapping[str, float]], logger: Logger) -> None:
+    """Send a history to a logger that was not there while it was made."""
+    for row in rows:
+        metrics = {key: value for key, value in row.items() if key != "step"}
+        logger.log_metrics(metrics, step=int(row["step"]) - 1)
+    logger.finalize("success")
+
+
+class Stopwatch(Callback):
+    """Logs the seconds each epoch trained, validation apart, and its training images per second."""
+
+    def __init__(self) -> None:
+        self._images = 0
+        self._started = 0.0
+        self._trained: float | None = None
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._images = 0
+        self._trained = None
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._images += len(batch[0])
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._trained = time.perf_counter() - self._started
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        seconds = self._trained or time.perf_counter() - self._started
+        images = self._images * trainer.world_size
+        pl_module.log("seconds", seconds, sync_dist=True)
+        pl_module.log("images_per_second", images / seconds, sync_dist=True)

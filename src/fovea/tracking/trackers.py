@@ -1,0 +1,164 @@
+"""Where a run's curves are sent: Weights & Biases (offline unless asked), TensorBoard, or CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
+from fovea.config.errors import ConfigError
+from fovea.records import RunFolder
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a tracker is told of a run when it starts."""
+
+    folder: RunFolder
+    name: str
+    experiment: str | None
+    tags: Sequence[str]
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a tracker is told of a run when it has been tested.
+
+    Args:
+        summary: the run's summary.
+        classes: name of each output of the network.
+        predictions, labels: int64, ``(N,)``, of the test part.
+        pictures: some test images, uint8 ``(H, W, C)``, the first of the part.
+    """
+
+    summary: Mapping[str, Any]
+    classes: Sequence[str]
+    predictions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    pictures: Sequence[NDArray[np.uint8]] = field(default=())
+
+
+class Tracker(Protocol):
+    """Starts a Lightning logger for a run and closes it, whatever happened in between."""
+
+    def start(self, info: RunInfo) -> Logger: ...
+
+    def report(self, outcome: Outcome) -> None:
+        """Add the results of a run that was trained and tested."""
+        ...
+
+    def finish(self, exit_code: int) -> None:
+        """Close the run; not 0 records it as failed."""
+        ...
+
+
+class Wandb:
+    """One W&B run per run, its id the run id, its group the experiment.
+
+    Args:
+        mode: ``offline`` writes below the run's folder; ``online`` also sends it to the server.
+        project: W&B project.
+        entity: W&B user or team; ``None`` is the account's default.
+        tags: added to the names of the model and the data set.
+    """
+
+    def __init__(
+        self,
+        mode: Literal["offline", "online"] = "offline",
+        project: str = "fovea",
+        entity: str | None = None,
+        tags: Sequence[str] = (),
+    ) -> None:
+        self.mode: Literal["offline", "online"] = mode
+        self.project = project
+        self.entity = entity
+        self.tags = list(tags)
+        self._logger: WandbLogger | None = None
+
+    def start(self, info: RunInfo) -> Logger:
+        import wandb
+
+        wandb.setup(wandb.Settings(silent=True))  # before anything is said
+        self._logger = WandbLogger(
+            name=info.name,
+            save_dir=str(info.folder.path),
+            version=info.folder.id,
+            project=self.project,
+            entity=self.entity,
+            group=info.experiment,
+            job_type="train",
+            tags=[*info.tags, *self.tags],
+            config=dict(info.config),
+            mode=self.mode,
+            resume="allow",
+            settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
+        )
+        _ = self._logger.experiment  # starts the run, so that one that fails early is there too
+        return self._logger
+
+    def report(self, outcome: Outcome) -> None:
+        import wandb
+
+        assert self._logger is not None
+        run = self._logger.experiment
+        classes = outcome.classes
+        metrics = outcome.summary.get("metrics", {})
+        run.summary.update(
+            {key: value for key, value in outcome.summary.items() if key != "metrics"}
+        )
+        run.summary.update(metrics)
+        shown = zip(outcome.pictures, outcome.labels, outcome.predictions, strict=False)
+        pictures = [
+            wandb.Image(image.squeeze(), caption=f"{classes[label]}, predicted {classes[guess]}")
+            for image, label, guess in shown
+        ]
+        run.log(
+            {
+                "test/samples": pictures,
+                "test/confusion": wandb.plot.confusion_matrix(
+                    y_true=outcome.labels.tolist(),
+                    preds=outcome.predictions.tolist(),
+                    class_names=list(outcome.classes),
+                ),
+            }
+        )
+
+    def finish(self, exit_code: int) -> None:
+        import wandb
+
+        if wandb.run is not None:
+            wandb.finish(exit_code=exit_code)
+
+
+class _FileTracker:
+    """A tracker whose logger needs no closing and shows curves only."""
+
+    def report(self, outcome: Outcome) -> None:
+        """Nothing more to add: the run's own record holds the rest."""
+
+    def finish(self, exit_code: int) -> None:
+        """Nothing to close: Lightning closes the logger with the training."""
+
+
+class TensorBoard(_FileTracker):
+    """TensorBoard event files in the run's folder; needs the extra ``fovea[tensorboard]``."""
+
+    def start(self, info: RunInfo) -> Logger:
+        try:
+            return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
+        except ModuleNotFoundError as error:
+            raise ConfigError(
+                "tracking=tensorboard needs TensorBoard; install fovea[tensorboard]"
+            ) from error
+
+
+class Csv(_FileTracker):
+    """Lightning's CSV logger in the run's folder."""
+
+    def start(self, info: RunInfo) -> Logger:
+        return CSVLogger(str(info.folder.path), name="csv", version="")

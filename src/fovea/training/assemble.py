@@ -1,0 +1,152 @@
+"""From a config to the objects it names, and from a record back to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from hydra.errors import HydraException
+from hydra.utils import instantiate
+from torch import nn
+
+from fovea.config.errors import ConfigError, FoveaError, RecordError
+from fovea.data.module import ImageData
+from fovea.data.source import Spec
+from fovea.records import RunFolder
+from fovea.tasks.classification import Classification
+from fovea.training.settings import TrainerSettings
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What one run needs: its data, its task, and how it is executed."""
+
+    data: ImageData
+    task: Classification
+    settings: TrainerSettings
+
+
+def build(node: Mapping[str, Any], **runtime: Any) -> Any:
+    """Instantiate a config node, with arguments that only the running program knows.
+
+    Raises:
+        FoveaError: the arguments do not fit together.
+    """
+    return _factory(node)(**runtime)
+
+
+def assemble(config: Mapping[str, Any]) -> Lab:
+    """Build a run's data, network and task; no image is read yet.
+
+    Raises:
+        FoveaError: the config or the data set does not allow it.
+    """
+    settings: TrainerSettings = build(config["trainer"])
+    data: ImageData = build(
+        config["data"],
+        augment=build(config["augment"]),
+        batch_size=config["batch_size"],
+        seed=config["seed"],
+        channels_last=settings.channels_last,
+    )
+    model, inputs = build_model(config["model"], data.spec)
+    data.serve(inputs["in_channels"], inputs["image_size"])
+    if settings.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if settings.compile:
+        model.compile()
+    task: Classification = build(
+        config["task"],
+        model=model,
+        loss=build(config["loss"]),
+        optimizer=_factory(config["optimizer"]),
+        schedule=build(config["schedule"]),
+        classes=data.spec.classes,
+    )
+    return Lab(data, task, settings)
+
+
+def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[str, Any]]:
+    """Build a network for a data set.
+
+    Args:
+        node: the ``model`` config; ``auto`` inputs are taken from the data set.
+        spec: what the data set looks like.
+
+    Returns:
+        The network, and the ``num_classes``, ``in_channels`` and ``image_size`` it was built for.
+
+    Raises:
+        ConfigError: it has fewer outputs than the data has classes, or refuses its arguments.
+    """
+    offered = {
+        "num_classes": len(spec.classes),
+        "in_channels": spec.channels,
+        "image_size": spec.image_size,
+    }
+    inputs = {
+        key: value if node.get(key, "auto") == "auto" else node[key]
+        for key, value in offered.items()
+    }
+    if inputs["num_classes"] is None or inputs["num_classes"] < len(spec.classes):
+        raise ConfigError(
+            f"model.num_classes={inputs['num_classes']}: the data has {len(spec.classes)} classes"
+        )
+    return build({key: value for key, value in node.items() if key not in inputs}, **inputs), inputs
+
+
+def restore(run: RunFolder, which: str | None = None) -> nn.Module:
+    """Rebuild a run's network with its trained weights, in evaluation mode.
+
+    Args:
+        run: the record.
+        which: ``best`` or ``last``; ``None`` is the one the run was tested with.
+
+    Raises:
+        RecordError: the record has no such weights, or they are damaged.
+    """
+    described = run.read("data.json")
+    if not described:
+        raise RecordError(f"run {run.id} has no data.json: it stopped before it trained")
+    spec = Spec(tuple(described["classes"]), described["channels"], described["image_size"])
+    model, _ = build_model(run.config["model"], spec)
+    weights = load_checkpoint(run, which)["state_dict"]
+    model.load_state_dict(
+        {
+            key.removeprefix("model."): value
+            for key, value in weights.items()
+            if key.startswith("model.")
+        }
+    )
+    return model.eval()
+
+
+def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:
+    """Load a checkpoint of a run; nothing in it is executed.
+
+    Raises:
+        RecordError: there is none of that name, or it is damaged.
+    """
+    file = run.checkpoints / f"{which or run.summary.get('selected', 'last')}.ckpt"
+    if not file.is_file():
+        raise RecordError(f"{file}: no such checkpoint; train the run again with rerun=true")
+    try:
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RecordError(f"{file}: damaged ({error}); train the run again") from error
+
+
+def _factory(node: Mapping[str, Any]) -> partial[Any]:
+    try:
+        made = instantiate(dict(node), _partial_=True, _convert_="all")
+    except HydraException as error:
+        cause = error.__cause__
+        while cause is not None:  # Hydra wraps what a constructor raised
+            if isinstance(cause, FoveaError):
+                raise cause from None
+            cause = cause.__cause__
+        raise ConfigError(f"{node.get('_target_')}: {error}".splitlines()[0]) from error
+    return made

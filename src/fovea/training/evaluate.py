@@ -1,0 +1,55 @@
+"""A trained run measured again, from its record alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fovea.config.errors import DataError
+from fovea.records import RunFolder
+from fovea.training.assemble import Lab, assemble, load_checkpoint
+from fovea.training.quiet import quiet_libraries
+
+
+def evaluate(
+    run: RunFolder, *, weights: str | None = None, data_root: str | None = None
+) -> dict[str, float]:
+    """Measure a run's network on the test part.
+
+    Args:
+        run: the record.
+        weights: ``best`` or ``last``; ``None`` is those it was tested with.
+        data_root: where the data is; ``None`` is where the run found it.
+
+    Returns:
+        ``test/…`` metrics.
+
+    Raises:
+        DataError: the data is not there, or is not what the run was trained with.
+        RecordError: the record or the weights are missing or damaged.
+    """
+    config = run.config
+    if data_root is not None:
+        config = config | {"data": config["data"] | {"root": data_root}}
+    checkpoint = load_checkpoint(run, weights)
+    with quiet_libraries():
+        lab = assemble(config)
+        recorded = run.read("data.json").get("fingerprint")
+        if lab.data.fingerprint != recorded:
+            raise DataError(
+                f"{lab.data.root}: the data differs from what run {run.id} was trained with "
+                f"(fingerprint {lab.data.fingerprint[:12]}, recorded {str(recorded)[:12]})"
+            )
+        return measure(lab, checkpoint)
+
+
+def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
+    """Measure a checkpoint's weights on the test part, on one device: no sample counts twice.
+
+    Returns:
+        ``test/…`` metrics.
+    """
+    lab.task.load_state_dict(checkpoint["state_dict"])
+    trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
+    (metrics,) = trainer.test(lab.task, datamodule=lab.data, verbose=False)
+    return {key: float(value) for key, value in metrics.items()}

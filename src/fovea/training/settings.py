@@ -1,0 +1,129 @@
+"""How a run is executed: the ``trainer`` config group."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pytorch_lightning import Callback, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.loggers import Logger
+
+from fovea.config.types import Fraction, PositiveFloat, PositiveInt
+from fovea.tracking.environment import has_fast_bfloat16
+from fovea.tracking.progress import ProgressBar
+
+MONITOR = "val/accuracy"
+
+
+@dataclass(frozen=True)
+class TrainerSettings:
+    """Lightning's trainer as fovea uses it.
+
+    Args:
+        accelerator, devices: Lightning's.
+        strategy: Lightning's; ``auto`` starts a process for each device (``ddp_spawn``).
+        precision: ``auto`` is ``bf16-mixed`` where the hardware multiplies bfloat16, else ``32``.
+        channels_last: NHWC memory format of weights and batches.
+        compile: ``torch.compile`` the network.
+        deterministic: deterministic kernels only; matters on a GPU, CPU runs are so anyway.
+        gradient_clip: largest norm of the gradient; ``None`` does not clip.
+        accumulate: batches per optimizer step.
+        ema_decay: keep an exponential moving average of the weights, and validate and test with
+            it; ``None`` does not.
+        patience: stop after so many epochs without a better validation accuracy; ``None`` never.
+        limit_batches: batches per epoch and part, for trying things out; ``None`` is all.
+        progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file.
+        threads: CPU threads of torch; ``None`` leaves torch's choice.
+    """
+
+    accelerator: str = "auto"
+    devices: PositiveInt = 1
+    strategy: str = "auto"
+    precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
+    channels_last: bool = True
+    compile: bool = False
+    deterministic: bool = False
+    gradient_clip: PositiveFloat | None = None
+    accumulate: PositiveInt = 1
+    ema_decay: Fraction | None = None
+    patience: PositiveInt | None = None
+    limit_batches: PositiveInt | None = None
+    progress_bar: Literal["auto", "on", "off"] = "auto"
+    threads: PositiveInt | None = None
+
+    @property
+    def resolved_precision(self) -> str:
+        """What ``precision`` means on this machine."""
+        if self.precision != "auto":
+            return str(self.precision)
+        gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
+        return "bf16-mixed" if has_fast_bfloat16("cuda" if gpu else "cpu") else "32"
+
+    @property
+    def resolved_strategy(self) -> str:
+        """What ``strategy`` means for so many devices.
+
+        Not ``ddp``, which starts the command again in each process and would repeat a whole sweep,
+        nor ``ddp_notebook``, whose forks hang once this process has used several threads or CUDA.
+        """
+        return "ddp_spawn" if self.strategy == "auto" and self.devices > 1 else self.strategy
+
+    def single_device(self) -> TrainerSettings:
+        """Return the same settings on one device."""
+        return replace(self, devices=1, strategy="auto")
+
+    def callbacks(self, checkpoints: Path, *, validation: bool) -> list[Callback]:
+        """Return what saves the last and the best weights, averages them and stops early."""
+        last = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)
+        chosen: list[Callback] = [last]
+        if validation:
+            chosen.append(
+                ModelCheckpoint(
+                    checkpoints,
+                    filename="best",
+                    monitor=MONITOR,
+                    mode="max",
+                    enable_version_counter=False,
+                )
+            )
+        if self.ema_decay is not None:
+            chosen.append(EMAWeightAveraging(decay=self.ema_decay))
+        if self.patience is not None:
+            chosen.append(EarlyStopping(MONITOR, mode="max", patience=self.patience))
+        return chosen
+
+    def trainer(
+        self, *, epochs: int, loggers: list[Logger] | bool, callbacks: list[Callback]
+    ) -> Trainer:
+        """Return Lightning's trainer."""
+        bar = self.progress_bar == "on" or (
+            self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI")
+        )
+        precision: Any = self.resolved_precision
+        limit = self.limit_batches or 1.0
+        return Trainer(
+            accelerator=self.accelerator,
+            devices=self.devices,
+            strategy=self.resolved_strategy,
+            precision=precision,
+            deterministic=self.deterministic,
+            max_epochs=epochs,
+            logger=loggers,
+            callbacks=[*callbacks, *([ProgressBar()] if bar else [])],
+            enable_checkpointing=any(isinstance(item, ModelCheckpoint) for item in callbacks),
+            enable_progress_bar=bar,
+            enable_model_summary=False,
+            gradient_clip_val=self.gradient_clip,
+            accumulate_grad_batches=self.accumulate,
+            limit_train_batches=limit,
+            limit_val_batches=limit,
+            limit_test_batches=limit,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # the data module shards by rank itself
+            log_every_n_steps=0,  # metrics are of epochs; Lightning logs those all the same
+        )

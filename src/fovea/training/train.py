@@ -1,0 +1,247 @@
+"""Train, test and record one run."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
+from statistics import median
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning import seed_everything
+from torch.multiprocessing import ProcessRaisedException
+
+from fovea.config.errors import FoveaError
+from fovea.metrics import confusion_matrix, per_class_accuracy
+from fovea.models.cost import count_macs, count_parameters
+from fovea.records import RunFolder, Status, write_atomic
+from fovea.tasks.classification import Predictions
+from fovea.tracking.environment import environment, peak_memory_mib, uncommitted_diff
+from fovea.tracking.figures import confusion_figure, learning_curves
+from fovea.tracking.history import History, Stopwatch, replay
+from fovea.tracking.trackers import Outcome, RunInfo, Tracker
+from fovea.training.assemble import Lab, assemble, build, load_checkpoint
+from fovea.training.evaluate import measure
+from fovea.training.quiet import quiet_libraries
+from fovea.training.settings import MONITOR
+
+log = logging.getLogger(__name__)
+
+_PICTURES = 32  # test images a tracker shows
+
+
+def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
+    """Train a run, test it once, and leave its record.
+
+    Args:
+        config: the resolved config.
+        run: where the record goes.
+        choices: the option chosen of each config group, for names and tags.
+
+    Returns:
+        The run's summary.
+
+    Raises:
+        FoveaError: the config or the data does not allow it. The run is recorded as failed.
+    """
+    started = time.perf_counter()
+    name = f"{choices['model']}-{choices['data']}-{config['seed']}"
+    summary: dict[str, Any] = {
+        "id": run.id,
+        "name": name,
+        "experiment": config["experiment"],
+        "choices": dict(choices),
+        "seed": config["seed"],
+        "status": "running",
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    run.write("config.yaml", config)
+    run.write("summary.json", summary)
+
+    def end(status: Status, **more: Any) -> None:
+        summary.update(status=status, seconds=round(time.perf_counter() - started, 2), **more)
+        run.write("summary.json", summary)
+
+    tracker: Tracker = build(config["tracking"])
+    tags = [choices["model"], choices["data"]]
+    info = RunInfo(run, name, config["experiment"], tags, config)
+    try:
+        with quiet_libraries():
+            outcome = _train_and_test(config, run, info, tracker)
+            summary.update(outcome.summary)
+            end("finished")
+            tracker.report(outcome)
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+        log.error("%s", error if isinstance(error, FoveaError) else traceback.format_exc())
+        end("interrupted" if interrupted else "failed", error=_one_line(error))
+        tracker.finish(1)
+        raise
+    tracker.finish(0)
+    return summary
+
+
+def _train_and_test(
+    config: Mapping[str, Any], run: RunFolder, info: RunInfo, tracker: Tracker
+) -> Outcome:
+    curves = tracker.start(info)
+    seed_everything(config["seed"], verbose=False)
+    lab = assemble(config)
+    data, task, settings = lab.data, lab.task, lab.settings
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    data.setup()
+    _describe(run, lab)
+    log.info(
+        "%s: %s; %d parameters; %s",
+        info.name,
+        ", ".join(f"{size} {part}" for part, size in data.sizes.items()),
+        count_parameters(task.model),
+        settings.resolved_precision,
+    )
+    for reason in data.skipped:
+        log.warning("left out: %s", reason)
+    alone = settings.devices == 1  # else the processes that train are others than this one
+    trainer = settings.trainer(
+        epochs=config["epochs"],
+        loggers=[History(run), curves] if alone else [History(run)],
+        callbacks=[
+            Stopwatch(),
+            *settings.callbacks(run.checkpoints, validation=data.has_validation),
+        ],
+    )
+    trainer.fit(task, datamodule=data)
+
+    rows = run.history()
+    if not alone:
+        replay(rows, curves)
+    selected, epoch = _select(config, rows, data.has_validation)
+    metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
+    metrics |= measure(lab, load_checkpoint(run, selected))
+    predictions = task.test_predictions
+    assert predictions is not None
+    outputs = predictions.probabilities.shape[1]
+    names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
+    confusion = _write_results(run, predictions, names, rows, info.name)
+    channels, size = data.served
+    summary = {
+        "metrics": metrics,
+        "per_class_accuracy": {
+            name: None if value != value else round(value, 6)
+            for name, value in zip(
+                task.classes, per_class_accuracy(confusion).tolist(), strict=False
+            )
+        },
+        "selected": selected,
+        "best_epoch": epoch + 1,
+        "epochs": len(rows),
+        "steps": int(rows[-1]["step"]),
+        "diverged": not isfinite(rows[-1]["train/loss"]),
+        "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
+        "peak_memory_mib": peak_memory_mib(),
+        "parameters": count_parameters(task.model),
+        "macs": count_macs(task.model, channels, size),
+        "protocol": _protocol(config, selected),
+        "skipped": len(data.skipped),
+    }
+    return Outcome(
+        summary=summary,
+        classes=names,
+        predictions=predictions.probabilities.argmax(dim=1).numpy(),
+        labels=predictions.labels.numpy(),
+        pictures=data.pictures(_PICTURES),
+    )
+
+
+def _describe(run: RunFolder, lab: Lab) -> None:
+    """Record the data as it was served, and the machine."""
+    data = lab.data
+    mean, std = data.statistics
+    channels, size = data.served
+    run.write(
+        "data.json",
+        {
+            "fingerprint": data.fingerprint,
+            "classes": list(data.spec.classes),
+            "channels": data.spec.channels,
+            "image_size": data.spec.image_size,
+            "sizes": data.sizes,
+            "served": {
+                "channels": channels,
+                "image_size": size,
+                "fit": data.fit,
+                "mean": mean,
+                "std": std,
+            },
+            "skipped": data.skipped,
+        },
+    )
+    run.write("environment.json", environment() | {"precision": lab.settings.resolved_precision})
+    if diff := uncommitted_diff():
+        write_atomic(run.path / "uncommitted.diff", diff.encode())
+
+
+def _select(
+    config: Mapping[str, Any], rows: Sequence[Mapping[str, float]], validation: bool
+) -> tuple[str, int]:
+    """Return which weights are tested (``best`` or ``last``) and the epoch they are of, from 0."""
+    select = config["select"]
+    if select == "auto":
+        select = "last" if config["data"]["validate_on"] == "test" or not validation else "best"
+    if select == "last":
+        return "last", len(rows) - 1
+    scores = [row[MONITOR] for row in rows]
+    return "best", scores.index(max(scores))
+
+
+def _write_results(
+    run: RunFolder,
+    predictions: Predictions,
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    title: str,
+) -> torch.Tensor:
+    """Write predictions and pictures; return the confusion matrix."""
+    guesses = predictions.probabilities.argmax(dim=1)
+    frame = pd.DataFrame(
+        {
+            "index": range(len(guesses)),
+            "label": predictions.labels.numpy(),
+            "prediction": guesses.numpy(),
+            "probabilities": list(predictions.probabilities.numpy()),
+        }
+    )
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    write_atomic(run.predictions, stream.getvalue())
+    confusion = confusion_matrix(guesses, predictions.labels, len(names))
+    write_atomic(run.path / "curves.png", learning_curves(rows, title))
+    write_atomic(run.path / "confusion.png", confusion_figure(confusion.numpy(), names))
+    return confusion
+
+
+def _protocol(config: Mapping[str, Any], selected: str) -> list[str]:
+    """Say where the run departs from training, choosing on validation, and testing once."""
+    differences = []
+    if config["data"]["validate_on"] == "test":
+        differences.append("validated on the test part")
+        if selected == "best":
+            differences.append("best epoch chosen on the test part")
+    if config["trainer"]["limit_batches"] is not None:
+        differences.append(f"only {config['trainer']['limit_batches']} batches of each part")
+    return differences
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    if isinstance(error, ProcessRaisedException):  # its text is the traceback of another process
+        return lines[-1]
+    if isinstance(error, FoveaError):
+        return lines[0]
+    return f"{type(error).__name__}: {lines[0]}".rstrip(": ")

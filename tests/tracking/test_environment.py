@@ -1,0 +1,79 @@
+"""The environment record."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from fovea import __version__
+from fovea.tracking import environment as module
+from fovea.tracking.environment import environment, has_fast_bfloat16, peak_memory_mib
+
+
+def test_versions_hardware_and_threads() -> None:
+    found = environment()
+    assert json.loads(json.dumps(found)) == found
+    assert found["fovea"] == __version__
+    assert found["packages"]["torch"] == version("torch")
+    assert found["packages"]["pytorch-lightning"] == version("pytorch-lightning")
+    assert found["hardware"]["cores"] == os.cpu_count()
+    assert found["hardware"]["memory_gib"] > 0.1
+    assert found["hardware"]["processor"]
+    assert found["threads"] == torch.get_num_threads()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    done = subprocess.run(
+        ["git", *who, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    git(tmp_path, "init")
+    (tmp_path / "model.py").write_text("depth = 20\n")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "first")
+    monkeypatch.setattr(module, "_SOURCE", tmp_path)
+    return tmp_path
+
+
+def test_a_clean_checkout(checkout: Path) -> None:
+    assert environment()["git"] == {"sha": git(checkout, "rev-parse", "HEAD"), "dirty": False}
+    assert module.uncommitted_diff() == ""
+
+
+def test_an_edited_checkout(checkout: Path) -> None:
+    (checkout / "model.py").write_text("depth = 110\n")
+    assert environment()["git"]["dirty"] is True
+    assert "-depth = 20\n+depth = 110" in module.uncommitted_diff()
+
+
+def test_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_SOURCE", tmp_path)
+    assert environment()["git"] == {"sha": None, "dirty": False}
+
+
+def test_peak_memory_grows_by_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    before = peak_memory_mib()
+    now = psutil.Process().memory_info().rss / 2**20
+    held = torch.ones(int(before - now + 64), 2**18)  # rows of 1 MiB
+    assert before + 32 < peak_memory_mib() < before + 128
+    assert held[-1, -1] == 1
+
+
+def test_bfloat16_is_fast_where_the_processor_says_so() -> None:
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
+    assert has_fast_bfloat16("cpu") == ("avx512_bf16" in flags or "amx_bf16" in flags)
+    assert not has_fast_bfloat16("mps")

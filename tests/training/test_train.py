@@ -1,0 +1,360 @@
+"""Whole runs: their numbers, their records, and what is left of runs that fail."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from torch import Tensor
+from torch.multiprocessing import ProcessRaisedException
+
+from fovea.config.compose import compose_run
+from fovea.config.errors import DataError, RecordError
+from fovea.config.options import options
+from fovea.records import RunFolder
+from fovea.tasks.classification import Classification
+from fovea.training.assemble import assemble, load_checkpoint, restore
+from fovea.training.evaluate import evaluate
+from fovea.training.train import train
+
+Training = Callable[..., RunFolder]
+
+# Mean loss of the first three steps on digits: seed 0, 16 images a step, SGD with lr 0.01, float32,
+# no dropout (its masks differ between math libraries).
+GOLDEN = {
+    "alexnet_cifar": 2.637480,
+    "conv_net": 2.303612,
+    "guide_cnn": 2.281364,
+    "keras_mnist_cnn": 2.313860,
+    "lenet5": 3.317807,
+    "mlp": 2.363394,
+    "resnet": 3.298609,
+    "sign_cnn": 3.241119,
+    "simple_cnn": 2.408523,
+    "vgg": 3.161122,
+}
+PLAIN_SGD = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false")
+CHOICES = {"model": "mlp", "data": "digits"}
+
+
+def weights(run: RunFolder, which: str = "last") -> Tensor:
+    """All weights of a checkpoint as one vector."""
+    state = load_checkpoint(run, which)["state_dict"]
+    return torch.cat([value.flatten().double() for value in state.values()])
+
+
+def predictions(run: RunFolder) -> pd.DataFrame:
+    return pd.read_parquet(run.predictions)
+
+
+def probabilities(run: RunFolder) -> np.ndarray:
+    return np.stack(predictions(run)["probabilities"].tolist())
+
+
+@pytest.mark.parametrize("model", options("model"))
+def test_golden_losses(model: str, trained: Training) -> None:
+    node = compose_run([f"model={model}"])["model"]
+    node |= {key: 0.0 for key in node if "dropout" in key}
+    run = trained(f"model={model}", "optimizer=sgd", "optimizer.lr=0.01", model=node)
+    assert run.metrics["train/loss"] == pytest.approx(GOLDEN[model], rel=1e-4)
+
+
+RANDOM = ("model.dropout=0.5", "augment=flip_crop", "augment.padding=1")
+
+
+def test_one_seed_gives_the_same_bits(trained: Training) -> None:
+    first, second = trained(*RANDOM, "seed=7"), trained(*RANDOM, "seed=7")
+    assert weights(first).equal(weights(second))
+    assert first.predictions.read_bytes() == second.predictions.read_bytes()
+    assert first.metrics == second.metrics
+
+
+def test_another_seed_gives_another_network(trained: Training) -> None:
+    first, second = trained(*RANDOM, "seed=7"), trained(*RANDOM, "seed=8")
+    assert not weights(first).equal(weights(second))
+    assert first.read("data.json") == second.read("data.json")  # and sees the same data
+
+
+@pytest.fixture(scope="module")
+def recorded(trained: Training) -> RunFolder:
+    return trained("epochs=3", "trainer.limit_batches=null", "batch_size=64")
+
+
+def test_a_record_is_complete(recorded: RunFolder) -> None:
+    names = {str(path.relative_to(recorded.path)) for path in recorded.path.rglob("*.*")}
+    assert names - {"uncommitted.diff"} == {
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "config.yaml",
+        "confusion.png",
+        "csv/metrics.csv",
+        "curves.png",
+        "data.json",
+        "environment.json",
+        "history.csv",
+        "predictions.parquet",
+        "summary.json",
+    }
+    for picture in ("confusion.png", "curves.png"):
+        assert (recorded.path / picture).read_bytes().startswith(b"\x89PNG")
+    config = yaml.safe_load((recorded.path / "config.yaml").read_text())
+    assert (config["epochs"], config["optimizer"]["lr"]) == (3, 0.001)
+    environment = recorded.read("environment.json")
+    assert environment["packages"]["torch"] == version("torch")
+    assert environment["precision"] == "32"
+    data = recorded.read("data.json")
+    assert data["sizes"] == {"train": 1293, "val": 144, "test": 360}
+    assert data["classes"] == list("0123456789")
+    assert len(data["fingerprint"]) == 64
+
+
+def test_history_has_a_row_for_each_epoch(recorded: RunFolder) -> None:
+    rows = recorded.history()
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert [row["step"] for row in rows] == [21, 42, 63]
+    parts = {f"{part}/{name}" for part in ("train", "val") for name in ("loss", "accuracy")}
+    validation = {"val/macro_f1", "val/top5_accuracy"}
+    speed = {"seconds", "images_per_second"}
+    for row in rows:
+        assert row.keys() == {"epoch", "step", "lr"} | parts | validation | speed
+        assert row["lr"] == pytest.approx(0.001)
+        assert row["seconds"] * row["images_per_second"] == pytest.approx(1293, rel=1e-4)
+    assert rows[2]["train/loss"] < rows[1]["train/loss"] < rows[0]["train/loss"]
+
+
+def test_summary(recorded: RunFolder) -> None:
+    summary = recorded.summary
+    assert json.loads((recorded.path / "summary.json").read_text()) == summary
+    assert summary["status"] == "finished"
+    assert summary["name"] == "mlp-digits-0"
+    assert (summary["epochs"], summary["steps"], summary["seed"]) == (3, 63, 0)
+    assert summary["parameters"] == 64 * 32 + 32 + 32 * 10 + 10
+    assert summary["macs"] == 64 * 32 + 32 * 10
+    assert summary["diverged"] is False
+    assert summary["protocol"] == []
+    assert summary["skipped"] == 0
+    assert 0 < summary["seconds"] < 60
+    assert summary["peak_memory_mib"] > 100
+    speeds = sorted(row["images_per_second"] for row in recorded.history())
+    assert summary["images_per_second"] == pytest.approx(speeds[1], abs=0.1)
+
+
+def test_every_test_metric_can_be_recomputed_from_the_predictions(recorded: RunFolder) -> None:
+    table = predictions(recorded)
+    assert table["index"].tolist() == list(range(360))
+    shares = probabilities(recorded)
+    assert shares.sum(axis=1) == pytest.approx(np.ones(360), abs=1e-5)
+    assert (shares.argmax(axis=1) == table["prediction"]).all()
+    right = table["label"] == table["prediction"]
+    assert recorded.metrics["test/accuracy"] == np.float32(right.mean())
+    losses = -np.log(shares[np.arange(360), table["label"]])
+    assert recorded.metrics["test/loss"] == pytest.approx(losses.mean(), rel=1e-4)
+    by_class = right.groupby(table["label"]).mean()
+    assert list(recorded.summary["per_class_accuracy"].values()) == pytest.approx(
+        by_class.tolist(), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+def test_evaluating_a_record_gives_its_metrics(recorded: RunFolder, which: str) -> None:
+    metrics = evaluate(recorded, weights=which)
+    assert metrics.keys() == {key for key in recorded.metrics if key.startswith("test/")}
+    if which == recorded.summary["selected"]:
+        assert metrics.items() <= recorded.metrics.items()
+    assert evaluate(recorded, weights=which, data_root="elsewhere") == metrics
+
+
+def test_a_restored_network_says_what_was_predicted(recorded: RunFolder) -> None:
+    model = restore(recorded)
+    assert not model.training
+    lab = assemble(recorded.config)
+    with torch.inference_mode():
+        outputs = [model(images).softmax(dim=1) for images, _ in lab.data.test_dataloader()]
+    np.testing.assert_array_equal(torch.cat(outputs).numpy(), probabilities(recorded))
+
+
+def test_a_record_of_other_data_is_refused(trained: Training) -> None:
+    run = trained()
+    run.write("data.json", run.read("data.json") | {"fingerprint": "0" * 64})
+    with pytest.raises(DataError, match=f"differs from what run {run.id} was trained with"):
+        evaluate(run)
+
+
+def test_missing_and_damaged_weights_are_told(trained: Training) -> None:
+    run = trained()
+    (run.checkpoints / "best.ckpt").unlink()
+    with pytest.raises(RecordError, match=r"best\.ckpt: no such checkpoint"):
+        restore(run, "best")
+    last = run.checkpoints / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(RecordError, match=r"last\.ckpt: damaged"):
+        restore(run, "last")
+
+
+def test_averaged_weights_follow_their_recurrence(trained: Training) -> None:
+    averaged = trained("trainer.ema_decay=0.75", "optimizer.lr=0.01")
+    first, second, third = (
+        weights(trained(f"trainer.limit_batches={steps}", "optimizer.lr=0.01"))
+        for steps in (1, 2, 3)
+    )
+    expected = 0.75 * (0.75 * first + 0.25 * second) + 0.25 * third
+    assert (expected - third).abs().max() > 1e-3
+    torch.testing.assert_close(weights(averaged), expected, rtol=0, atol=1e-6)
+    assert evaluate(averaged).items() <= averaged.metrics.items()  # those were tested
+
+
+def test_training_stops_when_patience_is_out(trained: Training) -> None:
+    run = trained("epochs=9", "trainer.patience=2", "optimizer.lr=1e-12")
+    assert run.summary["epochs"] == len(run.history()) == 3
+
+
+def test_the_gradient_is_clipped_to_its_norm(trained: Training) -> None:
+    one_step = (*PLAIN_SGD, "optimizer.weight_decay=0", "optimizer.lr=1", "trainer.limit_batches=1")
+    short = weights(trained(*one_step, "trainer.gradient_clip=0.01"))
+    long = weights(trained(*one_step, "trainer.gradient_clip=0.04"))
+    assert (long - short).norm().item() == pytest.approx(0.03, rel=1e-3)
+
+
+def test_accumulated_batches_are_one_large_batch(trained: Training) -> None:
+    halves = trained(*PLAIN_SGD, "trainer.accumulate=2", "trainer.limit_batches=4")
+    whole = trained(*PLAIN_SGD, "batch_size=32", "trainer.limit_batches=2")
+    assert halves.summary["steps"] == whole.summary["steps"] == 2
+    torch.testing.assert_close(weights(halves), weights(whole), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("select", "selected", "epoch"), [("auto", "best", 1), ("last", "last", 3)]
+)
+def test_selected_epoch(trained: Training, select: str, selected: str, epoch: int) -> None:
+    # Hardly learning, every epoch is as accurate as the first one, which thus is the best.
+    run = trained("epochs=3", "optimizer.lr=1e-7", f"select={select}")
+    assert (run.summary["selected"], run.summary["best_epoch"]) == (selected, epoch)
+    assert run.metrics["val/loss"] == run.history()[epoch - 1]["val/loss"]
+    assert load_checkpoint(run)["epoch"] == epoch - 1
+    assert evaluate(run, weights=selected)["test/loss"] == run.metrics["test/loss"]
+    assert not weights(run, "best").equal(weights(run, "last"))
+
+
+@pytest.mark.parametrize(
+    ("select", "selected", "told"),
+    [
+        ("auto", "last", ["validated on the test part"]),
+        ("best", "best", ["validated on the test part", "best epoch chosen on the test part"]),
+    ],
+)
+def test_validating_on_test_is_a_protocol_difference(
+    trained: Training, select: str, selected: str, told: list[str]
+) -> None:
+    run = trained("data.validate_on=test", "trainer.limit_batches=null", f"select={select}")
+    assert run.summary["selected"] == selected
+    assert run.summary["protocol"] == told
+    assert run.metrics["val/loss"] == pytest.approx(run.metrics["test/loss"])
+
+
+def test_a_run_without_validation(trained: Training) -> None:
+    run = trained("data.val_fraction=0")
+    assert run.summary["selected"] == "last"
+    assert not (run.checkpoints / "best.ckpt").exists()
+    assert not any(key.startswith("val/") for key in run.metrics)
+    assert run.summary["protocol"] == ["only 3 batches of each part"]
+
+
+def test_outputs_beyond_the_classes(trained: Training) -> None:
+    run = trained("model.num_classes=12")
+    assert probabilities(run).shape == (48, 12)
+    assert list(run.summary["per_class_accuracy"]) == list("0123456789")
+
+
+def test_bfloat16_trains_as_float32_does(trained: Training) -> None:
+    epoch = ("trainer.limit_batches=null", "batch_size=64")
+    exact = trained(*epoch).metrics["train/loss"]
+    mixed = trained(*epoch, "trainer.precision=bf16-mixed").metrics["train/loss"]
+    assert mixed != exact
+    assert mixed == pytest.approx(exact, rel=0.01)
+
+
+def test_a_diverged_run_stops_and_says_so(trained: Training) -> None:
+    run = trained(*PLAIN_SGD, "epochs=5", "optimizer.lr=1e30")
+    assert run.summary["diverged"] is True
+    assert run.summary["epochs"] == 1
+    assert run.status == "finished"
+
+
+def test_threads(trained: Training) -> None:
+    assert trained("trainer.threads=1").read("environment.json")["threads"] == 1
+
+
+def failing(step: int, error: BaseException) -> Any:
+    """Return a training step that raises at its ``step``-th call."""
+    original, calls = Classification.training_step, iter(range(10**6))
+
+    def training_step(task: Classification, batch: Any) -> Tensor:
+        if next(calls) == step:
+            raise error
+        return original(task, batch)
+
+    return training_step
+
+
+@pytest.fixture
+def failed_run(tmp_path: Path) -> Iterator[partial[Any]]:
+    """A run to be started where it fails, and its record; Lightning's handling of ^C undone."""
+    handler = signal.getsignal(signal.SIGINT)
+    cpu = ["trainer.accelerator=cpu", "trainer.precision=32"]
+    config = compose_run([*cpu, "tracking=csv", "trainer.limit_batches=3"])
+    yield partial(train, config, RunFolder(tmp_path / "0123456789ab"), CHOICES)
+    signal.signal(signal.SIGINT, handler)
+
+
+def test_a_failure_is_recorded_and_raised(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = RuntimeError("the boiler burst\nand more of it")
+    monkeypatch.setattr(Classification, "training_step", failing(4, error))
+    with pytest.raises(RuntimeError, match="the boiler burst"):
+        failed_run()
+    run: RunFolder = failed_run.args[1]
+    assert run.status == "failed"
+    assert run.summary["error"] == "RuntimeError: the boiler burst"
+    assert run.summary["seconds"] > 0
+    assert [row["epoch"] for row in run.history()] == [0]  # the epoch before is kept
+    assert "Traceback" in caplog.text
+
+
+def test_a_failure_in_another_process_is_told_by_its_last_line(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "\n\n-- Process 1 terminated with the following error:\nTraceback …\nValueError: rusty\n"
+    error = ProcessRaisedException(text, 1, 4711)
+    monkeypatch.setattr(Classification, "training_step", failing(0, error))
+    with pytest.raises(ProcessRaisedException):
+        failed_run()
+    assert failed_run.args[1].summary["error"] == "ValueError: rusty"
+
+
+def test_an_interrupt_is_recorded(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Classification, "training_step", failing(1, KeyboardInterrupt()))
+    with pytest.raises(SystemExit):
+        failed_run()
+    assert failed_run.args[1].status == "interrupted"
+
+
+def test_data_that_does_not_do_is_recorded_in_its_own_words(failed_run: partial[Any]) -> None:
+    config, run, _ = failed_run.args
+    config["batch_size"] = 2000
+    with pytest.raises(DataError):
+        failed_run()
+    assert run.status == "failed"
+    assert run.summary["error"].startswith("1293 training images are fewer than batch_size=2000;")
