@@ -1,0 +1,120 @@
+"""The command line. Nothing heavy is imported before a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import argcomplete
+
+from fovea import __version__
+from fovea.config import paths
+from fovea.config.errors import FoveaError
+from fovea.config.options import complete_override, groups
+
+_EPILOG = "A config override is key=value or group=option; see: fovea list"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a run failed, 2 the user can mend it."""
+    parser = _parser()
+    argcomplete.autocomplete(parser, always_complete_options="long")
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments, rest = parser.parse_known_args(given)
+    if arguments.command == "train":
+        arguments.overrides = given[1:]  # as given: Hydra's flags stay before their values
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    try:
+        sys.exit(_run(arguments))
+    except FoveaError as error:
+        print(f"fovea: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("fovea: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe went away: nothing left to say
+        sys.exit(141)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    options = vars(arguments)
+    name = options.pop("command")
+    return import_module(f"fovea.commands.{name}").run(**options) or 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="fovea",
+        description="The lab bench for convolutional networks.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"fovea {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser(
+        "train",
+        help="train one run, a sweep, or an experiment",
+        description="Train one run, or every combination of comma-separated values, or a whole "
+        "experiment (experiment=NAME). Finished runs are not trained again.",
+        epilog=f"{_EPILOG}. Hydra's own flags work too: --cfg job prints the composed config.",
+    )
+    _completed(
+        train.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="Hydra override"),
+        complete_override,
+    )
+
+    test = commands.add_parser("test", help="measure a trained run on the test part again")
+    _run_argument(test)
+    test.add_argument("--weights", choices=("best", "last"), help="default: those first tested")
+    test.add_argument("--data-root", metavar="FOLDER", help="default: where the run found its data")
+
+    predict = commands.add_parser(
+        "predict", help="name what is in images: class names and probabilities"
+    )
+    _run_argument(predict)
+    predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
+    predict.add_argument("--weights", choices=("best", "last"), help="default: those first tested")
+    predict.add_argument("--top", type=int, default=3, metavar="K", help="classes listed per image")
+    predict.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="default: predictions/ in the run's folder"
+    )
+
+    table = commands.add_parser("table", help="print an experiment's table and write its files")
+    _completed(table.add_argument("name", metavar="EXPERIMENT"), paths.experiment_names)
+
+    runs = commands.add_parser("runs", help="list recorded runs")
+    runs.add_argument(
+        "filters", nargs="*", metavar="KEY=VALUE", help="for instance model=resnet status=failed"
+    )
+    runs.add_argument("--sort", default="started", metavar="COLUMN", help="default: started")
+    runs.add_argument("--reverse", action="store_true", help="largest first")
+    runs.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    listing = commands.add_parser("list", help="list the options of every config group, or of one")
+    _completed(listing.add_argument("group", nargs="?", metavar="GROUP"), groups)
+
+    completion = commands.add_parser(
+        "completion",
+        help="print the shell code that turns on TAB completion",
+        description='For bash and zsh: eval "$(fovea completion bash)"',
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
+    return parser
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="run id, the start of one, or a run's folder")
+
+
+def _completed(action: argparse.Action, candidates: Any) -> None:
+    """Offer TAB completions for an argument: argcomplete's protocol is this attribute."""
+    takes_prefix = candidates is complete_override
+    action.completer = (  # pyright: ignore[reportAttributeAccessIssue]
+        (lambda prefix, **_: candidates(prefix)) if takes_prefix else (lambda **_: candidates())
+    )

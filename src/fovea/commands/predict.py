@@ -1,0 +1,95 @@
+"""``fovea predict``: what a trained network sees in images."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from fovea.config import paths
+from fovea.config.console import console
+from fovea.config.errors import DataError
+from fovea.records import find_run, write_atomic
+
+_SHEET = 100  # pictures on a contact sheet
+
+
+def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Path | None) -> None:
+    """Print the likeliest classes of each image; write CSV, JSON and a contact sheet.
+
+    Raises:
+        FoveaError: the run or its weights are not there, or an image cannot be read.
+    """
+    record = find_run(paths.outputs(), run)
+    files = _files(images)
+    from fovea.tracking.figures import contact_sheet
+    from fovea.training.predict import predict
+
+    pictures, probabilities, classes = predict(record, files, weights=weights)
+    count = max(1, min(top, len(classes)))
+    best = probabilities.argsort(axis=1)[:, ::-1][:, :count]
+    guesses = [
+        [(classes[index], float(row[index])) for index in order]
+        for row, order in zip(probabilities, best, strict=True)
+    ]
+    table = Table("image", "class", "probability", *(["then"] if count > 1 else []), box=None)
+    for file, ((name, share), *others) in zip(files, guesses, strict=True):
+        then = ", ".join(f"{other} {chance:.1%}" for other, chance in others)
+        table.add_row(*(escape(text) for text in (str(file), name, f"{share:.1%}", then) if text))
+    console().print(table)
+
+    folder = out or record.path / "predictions"
+    names = [str(file) for file in files]
+    captions = [f"{ranked[0][0]} {ranked[0][1]:.0%}" for ranked in guesses]
+    written = {
+        "predictions.csv": _csv(names, guesses, probabilities, classes).encode(),
+        "predictions.json": _json(record.id, names, probabilities, classes).encode(),
+        "predictions.png": contact_sheet(pictures[:_SHEET], captions[:_SHEET]),
+    }
+    for name, content in written.items():
+        write_atomic(folder / name, content)
+        print(folder / name)
+
+
+def _files(given: Sequence[str]) -> list[Path]:
+    """Return the named images and those below the named folders, each folder's sorted."""
+    files: list[Path] = []
+    for item in map(Path, given):
+        if item.is_dir():
+            from fovea.data.image_folder import image_files
+
+            files += image_files(item)
+        elif item.is_file():
+            files.append(item)
+        else:
+            raise DataError(f"{item}: no such image or folder")
+    if not files:
+        raise DataError(f"no images in {', '.join(given)}")
+    return files
+
+
+def _csv(names: Sequence[str], guesses: Any, probabilities: Any, classes: Sequence[str]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    writer.writerow(["image", "class", "probability", *classes])
+    for name, ranked, row in zip(names, guesses, probabilities, strict=True):
+        writer.writerow([name, *ranked[0], *(f"{value:.6f}" for value in row)])
+    return stream.getvalue()
+
+
+def _json(run_id: str, names: Sequence[str], probabilities: Any, classes: Sequence[str]) -> str:
+    rows = [
+        {
+            "image": name,
+            "class": classes[row.argmax()],
+            "probabilities": dict(zip(classes, map(float, row), strict=True)),
+        }
+        for name, row in zip(names, probabilities, strict=True)
+    ]
+    return json.dumps({"run": run_id, "predictions": rows}, indent=2, ensure_ascii=False) + "\n"

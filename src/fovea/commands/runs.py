@@ -1,0 +1,96 @@
+"""``fovea runs``: what has been trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from fovea.config import paths
+from fovea.config.console import console
+from fovea.config.errors import ConfigError, RecordError, did_you_mean
+from fovea.records import RunFolder, all_runs
+
+_COLUMNS = (
+    "id",
+    "model",
+    "data",
+    "seed",
+    "experiment",
+    "status",
+    "epochs",
+    "val/accuracy",
+    "test/accuracy",
+    "seconds",
+    "started",
+)
+
+
+def run(filters: Sequence[str], sort: str, reverse: bool, json: bool) -> None:
+    """Print the recorded runs that match every filter, sorted by a column.
+
+    Raises:
+        ConfigError: a filter or the sort column is not one.
+    """
+    rows = [_row(folder) for folder in all_runs(paths.outputs())]
+    known = list(dict.fromkeys([*_COLUMNS, *(key for row in rows for key in row)]))
+    for item in filters:
+        key, given, value = item.partition("=")
+        if not given:
+            raise ConfigError(f"'{item}': a filter is KEY=VALUE, for instance model=resnet")
+        _check(key, known)
+        rows = [row for row in rows if str(row.get(key)) == value]
+    _check(sort, known)
+    rows.sort(key=lambda row: _order(row.get(sort)), reverse=reverse)
+    rows.sort(key=lambda row: row.get(sort) is None)
+    _print_json(rows) if json else _print(rows)
+
+
+def _row(folder: RunFolder) -> dict[str, Any]:
+    try:
+        summary = folder.summary
+    except RecordError as error:
+        return {"id": folder.id, "status": "damaged", "error": str(error)}
+    told = ("experiment", "seed", "status", "epochs", "seconds", "started", "parameters", "error")
+    return {
+        "id": folder.id,
+        **summary.get("choices", {}),
+        **{key: summary[key] for key in told if key in summary},
+        **folder.metrics,
+    }
+
+
+def _check(key: str, known: Sequence[str]) -> None:
+    if key not in known:
+        raise ConfigError(
+            f"no column '{key}'{did_you_mean(key, known)} (known: {', '.join(known)})"
+        )
+
+
+def _order(value: Any) -> tuple[bool, Any]:
+    """Order numbers before text."""
+    return isinstance(value, str), 0 if value is None else value
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    table = Table(box=None, header_style="bold")
+    for key in _COLUMNS:
+        table.add_column(key, no_wrap=key == "id")
+    for row in rows:
+        table.add_row(*(escape(_text(key, row.get(key))) for key in _COLUMNS))
+    console().print(table if rows else "no runs recorded")
+
+
+def _text(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if key.endswith("accuracy"):
+        return f"{value:.2%}"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _print_json(rows: Sequence[dict[str, Any]]) -> None:
+    print(json.dumps(rows, indent=2))

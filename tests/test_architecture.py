@@ -1,0 +1,43 @@
+"""The layers, and what may be imported before a command needs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = "torch torchvision torchmetrics pytorch_lightning wandb matplotlib pandas sklearn PIL"
+
+
+def test_imports_go_strictly_downward() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    result = subprocess.run(
+        [lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout
+    assert "1 kept, 0 broken" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import fovea.cli",
+        "import fovea.commands.list, fovea.commands.runs, fovea.commands.table",
+        "import fovea.commands.test, fovea.commands.predict, fovea.commands.completion",
+        "from fovea.config.compose import compose_run\n"
+        "from fovea.config.schema import validate\n"
+        "validate(compose_run(['model=resnet', 'optimizer=muon']))",
+        "import fovea.commands.train\n"
+        "from fovea.sweep import plan_experiment\n"
+        "plan_experiment('quickstart')",
+    ],
+)
+def test_nothing_heavy_is_imported_early(code: str) -> None:
+    script = f"{code}\nimport sys\nprint(*sorted(set('{HEAVY}'.split()) & set(sys.modules)))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == []

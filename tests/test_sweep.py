@@ -1,0 +1,227 @@
+"""Sweeps: what is planned, what is launched, and what is told of it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hydra.core.utils import JobReturn, JobStatus
+
+from fovea.config.compose import compose_sweep, config_loader
+from fovea.config.errors import ConfigError, DataError
+from fovea.config.identity import run_id
+from fovea.sweep import PlannedRun, SweepError, execute, plan, plan_experiment, report
+
+Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
+
+
+def planned(*overrides: str) -> list[PlannedRun]:
+    with config_loader() as loader:
+        return plan(loader, compose_sweep(loader, []), overrides)
+
+
+def finish(run: PlannedRun, accuracy: float) -> None:
+    """Leave the record of a finished run."""
+    metrics = {"test/accuracy": accuracy}
+    run.folder.write("summary.json", {"status": "finished", "metrics": metrics, "seconds": 1.0})
+
+
+def launcher(runs: Sequence[PlannedRun], **failures: Exception) -> tuple[Launch, list[str]]:
+    """Return a launcher that finishes runs, or fails those of a seed, and the list of its jobs."""
+    launched: list[str] = []
+    by_overrides = {run.overrides: run for run in runs}
+
+    def launch(jobs: Sequence[Sequence[str]]) -> list[JobReturn]:
+        results = []
+        for job in jobs:
+            run = by_overrides[tuple(job)]
+            launched.append(" ".join(job))
+            error = failures.get(f"seed{run.config['seed']}")
+            if error is None:
+                finish(run, accuracy=0.9 + run.config["seed"] / 100)
+            status = JobStatus.FAILED if error else JobStatus.COMPLETED
+            results.append(JobReturn(overrides=job, status=status, _return_value=error))
+        return results
+
+    return launch, launched
+
+
+def test_the_grid_is_planned_in_the_order_given(outputs: Path) -> None:
+    runs = planned("model=mlp,lenet5", "seed=0,1", "epochs=1")
+    assert [run.overrides for run in runs] == [
+        ("model=mlp", "seed=0", "epochs=1"),
+        ("model=mlp", "seed=1", "epochs=1"),
+        ("model=lenet5", "seed=0", "epochs=1"),
+        ("model=lenet5", "seed=1", "epochs=1"),
+    ]
+    assert [run.cell for run in runs[1:3]] == [
+        ("model=mlp", "epochs=1"),
+        ("model=lenet5", "epochs=1"),
+    ]
+    assert [run.config["seed"] for run in runs] == [0, 1, 0, 1]
+    assert [run.choices["model"] for run in runs] == ["mlp", "mlp", "lenet5", "lenet5"]
+    assert "experiment" not in runs[0].choices
+    assert [run.folder.path for run in runs] == [
+        outputs / "runs" / run_id(run.config) for run in runs
+    ]
+    assert not outputs.exists()
+
+
+def test_a_run_that_occurs_twice_is_planned_once() -> None:
+    runs = planned("seed=0,1,0", "optimizer.lr=1,1.0")
+    assert [run.overrides for run in runs] == [
+        ("seed=0", "optimizer.lr=1"),
+        ("seed=1", "optimizer.lr=1"),
+    ]
+
+
+def test_hydra_ranges_and_choices_are_grids() -> None:
+    runs = planned("seed=range(2)", "batch_size=choice(32,64)")
+    assert [(run.config["seed"], run.config["batch_size"]) for run in runs] == [
+        (0, 32),
+        (0, 64),
+        (1, 32),
+        (1, 64),
+    ]
+
+
+def test_a_bad_cell_is_named_before_anything_starts(outputs: Path) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        planned("model=mlp,lenet5", "epochs=2,0")
+    assert str(refusal.value) == "epochs=0: should be greater than 0 [in: model=mlp epochs=0]"
+    with pytest.raises(ConfigError, match=r"^epochs=0: should be greater than 0$"):
+        planned("epochs=0")
+    assert not outputs.exists()
+
+
+def test_a_pattern_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        planned("model=glob(zz*)", "seed=0,1")
+    assert str(refusal.value) == (
+        "no runs: a pattern in 'model=glob(zz*) seed=0,1' matches no option"
+    )
+
+
+def test_the_quickstart_is_three_networks_on_three_seeds(outputs: Path) -> None:
+    runs = plan_experiment("quickstart")
+    assert [(run.choices["model"], run.config["seed"]) for run in runs] == [
+        (model, seed) for model in ("mlp", "lenet5", "resnet") for seed in (0, 1, 2)
+    ]
+    assert {run.config["experiment"] for run in runs} == {"quickstart"}
+    assert not outputs.exists()
+
+
+def test_an_unknown_experiment_is_told_with_its_nearest() -> None:
+    with pytest.raises(ConfigError) as refusal:
+        plan_experiment("quikstart")
+    assert str(refusal.value).startswith(
+        "no experiment 'quikstart'; did you mean 'quickstart'? (known: "
+    )
+
+
+def test_an_experiment_shares_the_runs_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "experiments" / "same_cells"
+    folder.mkdir(parents=True)
+    (folder / "sweep.yaml").write_text(
+        "defaults: [override /schedule: cosine]\nepochs: 20\n"
+        "hydra: {sweeper: {params: {model: 'resnet,mlp', seed: 2}}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    of_quickstart = {run.folder.id for run in plan_experiment("quickstart")}
+    shared = plan_experiment("same_cells")
+    assert len(shared) == 2
+    assert {run.folder.id for run in shared} < of_quickstart
+
+
+def test_finished_runs_are_not_launched_again(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = planned("seed=0,1,2")
+    finish(runs[1], accuracy=0.5)
+    runs[2].folder.write("summary.json", {"status": "interrupted"})
+    (runs[2].folder.path / "left_over.txt").touch()
+    launch, launched = launcher(runs)
+    execute(runs, launch)
+    assert launched == ["seed=0", "seed=2"]
+    assert runs[1].folder.metrics == {"test/accuracy": 0.5}
+    assert not (runs[2].folder.path / "left_over.txt").exists()
+    printed = capsys.readouterr().out
+    assert "1 of 3 runs were finished already (rerun=true trains them again)" in printed
+
+    again, launched = launcher(runs)
+    execute(runs, again)
+    assert launched == []
+
+
+def test_rerun_launches_finished_runs(outputs: Path) -> None:
+    runs = planned("seed=0,1", "rerun=true")
+    finish(runs[0], accuracy=0.5)
+    launch, launched = launcher(runs)
+    execute(runs, launch)
+    assert launched == ["seed=0 rerun=True", "seed=1 rerun=True"]
+    assert runs[0].folder.metrics == {"test/accuracy": 0.9}
+
+
+def test_a_failed_run_does_not_stop_the_others(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = planned("seed=0,1,2", "epochs=1")
+    launch, launched = launcher(runs, seed1=RuntimeError("out of [memory]\nat step 3"))
+    with pytest.raises(SweepError, match=r"^1 of 3 runs failed$"):
+        execute(runs, launch)
+    assert len(launched) == 3
+    told = capsys.readouterr()
+    assert "91.00 ± 1.41 % (n = 2)" in told.out
+    failure = " ".join(told.err.split())
+    assert runs[1].folder.id in failure
+    assert "seed=1 epochs=1" in failure
+    assert "RuntimeError: out of [memory]" in failure
+    assert "at step 3" not in failure
+    assert runs[0].folder.id not in failure
+
+
+def test_the_error_of_the_only_run_is_raised_as_it_is(outputs: Path) -> None:
+    runs = planned("seed=1")
+    launch, _ = launcher(runs, seed1=DataError("no such folder"))
+    with pytest.raises(DataError, match=r"^no such folder$"):
+        execute(runs, launch)
+
+
+def test_a_report_has_a_row_per_cell_told_by_what_differs(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = planned("model=mlp,lenet5", "optimizer.lr=0.1,0.01", "seed=0,1", "epochs=1")
+    for run, accuracy in zip(runs[:3], (0.8, 0.9, 0.7), strict=False):
+        finish(run, accuracy)
+    report(runs)
+    lines = capsys.readouterr().out.splitlines()
+    rows = [" ".join(line.split()) for line in lines if "model=" in line]
+    assert rows == [
+        "model=mlp optimizer.lr=0.1 85.00 ± 7.07 % (n = 2) not run not run 1.0",
+        "model=mlp optimizer.lr=0.01 70.00 % (n = 1) not run not run 1.0",
+        "model=lenet5 optimizer.lr=0.1 not run not run not run not run",
+        "model=lenet5 optimizer.lr=0.01 not run not run not run not run",
+    ]
+    assert not (outputs / "tables").exists()
+
+
+def test_the_report_of_an_experiment_is_written(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = plan_experiment("quickstart")
+    for run in runs[:3]:
+        finish(run, accuracy=0.9 + run.config["seed"] / 100)
+    report(runs)
+    files = [outputs / "tables" / name for name in ("quickstart.md", "quickstart.csv")]
+    assert capsys.readouterr().out.splitlines()[-2:] == [str(file) for file in files]
+    markdown, comma_separated = (file.read_text() for file in files)
+    ids = " ".join(f"`{run.folder.id}`" for run in runs[:3])
+    assert f"| MLP | 91.00 ± 1.00 % (n = 3) | not run | not run | 1.0 | {ids} |" in markdown
+    rows = list(csv.DictReader(comma_separated.splitlines()))
+    assert [row["model"] for row in rows] == ["MLP", "LeNet-5", "ResNet-20"]
+    assert float(rows[0]["test/accuracy mean"]) == pytest.approx(0.91, abs=1e-15)
+    assert rows[1]["test/accuracy n"] == "0"
