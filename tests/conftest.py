@@ -14,6 +14,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("FOVEA_DATA", str(home / "data"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the commands that tests start
     monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.setenv("WANDB_DATA_DIR", str(home / "wandb"))
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(home / "wandb"))
 
 
 @pytest.fixture(scope="session", autouse=True)

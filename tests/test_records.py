@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -57,7 +58,8 @@ def test_a_damaged_summary_is_named(outputs: Path, content: str, reason: str) ->
     run = recorded(outputs, "0123456789ab")
     (run.path / "summary.json").write_text(content)
     with pytest.raises(RecordError, match=reason) as damage:
-        _ = run.status
+        _ = run.summary
+    assert run.status == "damaged"
     assert str(damage.value).startswith(f"{run.path / 'summary.json'}: damaged (")
     assert str(damage.value).endswith("; train it again with rerun=true")
 
@@ -112,13 +114,12 @@ def test_a_process_killed_before_the_replacement_leaves_the_old_file(tmp_path: P
     assert file.read_bytes() == b"newer"
 
 
-def test_all_runs_are_listed_oldest_first(outputs: Path) -> None:
+def test_all_runs_are_listed_by_id(outputs: Path) -> None:
     assert all_runs(outputs) == []
-    names = ["ffff00000000", "0000ffff0000"]
-    for name in names:
+    for name in ("ffff00000000", "0000ffff0000"):
         recorded(outputs, name)
     (outputs / "runs" / "empty").mkdir()
-    assert [run.id for run in all_runs(outputs)] == names
+    assert [run.id for run in all_runs(outputs)] == ["0000ffff0000", "ffff00000000"]
 
 
 def test_a_run_is_found_by_id_prefix_or_folder(outputs: Path) -> None:
@@ -144,3 +145,19 @@ def test_a_run_that_cannot_be_told_is_refused(outputs: Path) -> None:
     )
     with pytest.raises(RecordError, match=r"; see: fovea runs$"):
         find_run(outputs, "zzz")
+
+
+def test_what_json_has_no_number_for_is_null(outputs: Path) -> None:
+    run = recorded(outputs, "0123456789ab")
+    run.write("summary.json", {"metrics": {"loss": float("nan")}, "rates": [float("inf"), 1.5]})
+    assert json.loads((run.path / "summary.json").read_text()) == {
+        "metrics": {"loss": None},
+        "rates": [None, 1.5],
+    }
+
+
+def test_a_damaged_history_is_named(outputs: Path) -> None:
+    run = recorded(outputs, "0123456789ab")
+    (run.path / "history.csv").write_text("epoch,loss\n0,ab")
+    with pytest.raises(RecordError, match=r"history\.csv: damaged .* train it again"):
+        run.history()

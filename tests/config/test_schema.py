@@ -21,7 +21,8 @@ REFUSED = [
     ("outputs=3", "outputs=3: should be a valid string"),
     ("select=bset", "select=bset: should be 'auto', 'best' or 'last'"),
     ("optimizer.lr=-1", "optimizer.lr=-1: should be greater than 0"),
-    ("optimizer.lr=nan", "optimizer.lr=nan: should be greater than 0"),
+    ("optimizer.lr=nan", "optimizer.lr=nan: should be a finite number"),
+    ("optimizer.lr=inf", "optimizer.lr=inf: should be a finite number"),
     ("optimizer.lr=fast", "optimizer.lr=fast: should be a valid number"),
     ("data.val_fraction=1", "data.val_fraction=1: should be less than 1"),
     ("data.fit=padd", "data.fit=padd: should be 'pad', 'resize' or 'crop'"),
@@ -69,7 +70,7 @@ REFUSED = [
     (
         "trainer.strategy=ddp",
         "trainer.strategy=ddp starts this command again in every process and would repeat the "
-        "whole sweep there; use trainer.strategy=ddp_notebook (forked processes)",
+        "whole sweep there; set trainer.devices, and trainer.strategy=auto",
     ),
 ]
 

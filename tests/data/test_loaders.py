@@ -149,7 +149,7 @@ def test_files_give_the_batches_that_memory_gives(workers: int) -> None:
     batches, streamed_batches = order(seed=3), order(seed=3)
     in_memory = InMemoryLoader(images, augmented, batches)
     streamed = StreamingLoader(
-        files, augmented, streamed_batches, DECODING, skip_bad=False, workers=workers
+        files, augmented, streamed_batches, DECODING, skipped=None, workers=workers
     )
     assert len(in_memory) == len(streamed) == 3
     for epoch in (0, 1):
@@ -162,26 +162,32 @@ def test_files_give_the_batches_that_memory_gives(workers: int) -> None:
             assert streamed_labels.tolist() == labels.tolist()
 
 
-def streamed_labels(files: Files, *, skip_bad: bool) -> list[list[int]]:
+def streamed_labels(files: Files, skipped: list[str] | None) -> list[list[int]]:
     batches = order(len(files), 4, shuffle=False)
-    loader = StreamingLoader(files, finish(), batches, DECODING, skip_bad=skip_bad, workers=0)
-    return [labels.tolist() for _, labels in loader]
+    loader = StreamingLoader(files, finish(), batches, DECODING, skipped=skipped, workers=0)
+    return [labels.tolist() for _ in range(2) for _, labels in loader]
 
 
-def test_streaming_leaves_a_bad_file_out_of_its_batch() -> None:
+def test_streaming_leaves_a_bad_file_out_of_its_batch_and_names_it_once() -> None:
     files = pictures(6)
     items = list(files.items)
     for index in (1, 4, 5):
         items[index] = ImageFile(f"bad/{index}.png", b"\x89PNG no more")
     broken = Files(items, files.labels)
-    assert streamed_labels(broken, skip_bad=True) == [[0, 2, 3]]  # the second batch is empty
+    skipped: list[str] = []
+    assert streamed_labels(broken, skipped) == [[0, 2, 3]] * 2  # the second batch is empty
+    assert [reason.partition(":")[0] for reason in skipped] == [
+        "bad/1.png",
+        "bad/4.png",
+        "bad/5.png",
+    ]
     with pytest.raises(DataError, match=r"bad/1\.png: cannot be decoded"):
-        streamed_labels(broken, skip_bad=False)
+        streamed_labels(broken, None)
 
 
 def test_decoded_colours_reach_the_batch() -> None:
     loader = StreamingLoader(
-        pictures(3), finish(), order(3, 4, shuffle=False), DECODING, skip_bad=False, workers=0
+        pictures(3), finish(), order(3, 4, shuffle=False), DECODING, skipped=None, workers=0
     )
     ((batch, _),) = loader
     expected = np.array([[0, 255, 7], [20, 254, 7], [40, 253, 7]], np.float32) / 255

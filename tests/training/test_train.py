@@ -111,7 +111,7 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
     assert (config["epochs"], config["optimizer"]["lr"]) == (3, 0.001)
     environment = recorded.read("environment.json")
     assert environment["packages"]["torch"] == version("torch")
-    assert environment["precision"] == "32"
+    assert environment["resolved"] == {"precision": "32", "strategy": "auto"}
     data = recorded.read("data.json")
     assert data["sizes"] == {"train": 1293, "val": 144, "test": 360}
     assert data["classes"] == list("0123456789")

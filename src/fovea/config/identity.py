@@ -14,6 +14,7 @@ from typing import Any
 
 NOT_SCIENTIFIC = (
     "experiment",
+    "hydra",
     "outputs",
     "rerun",
     "tracking",
@@ -33,7 +34,7 @@ def scientific(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_scientific(key: str) -> bool:
     """Whether a dotted config key, or a group, can change a run's numbers."""
-    return not any(key == known or key.startswith(f"{known}.") for known in NOT_SCIENTIFIC)
+    return not any(f"{key}.".replace("/", ".").startswith(f"{each}.") for each in NOT_SCIENTIFIC)
 
 
 def run_id(config: Mapping[str, Any]) -> str:

@@ -145,10 +145,11 @@ def _check_pairs(config: Mapping[str, Any]) -> None:
             f"schedule.warmup_epochs={config['schedule']['warmup_epochs']} is longer than "
             f"epochs={config['epochs']}"
         )
-    if trainer.get("strategy") == "ddp":
+    strategy = trainer["strategy"]
+    if strategy not in ("auto", "ddp_spawn", "ddp_notebook"):
         raise ConfigError(
-            "trainer.strategy=ddp starts this command again in every process and would repeat the "
-            "whole sweep there; use trainer.strategy=ddp_notebook (forked processes)"
+            f"trainer.strategy={strategy} starts this command again in every process and would "
+            "repeat the whole sweep there; set trainer.devices, and trainer.strategy=auto"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from fovea.config.errors import DataError
@@ -37,8 +37,9 @@ def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
             ImageOps.exif_transpose(image, in_place=True)
             return _eight_bits(image).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # Pillow's decoders raise many types on corrupt data
+        reason = "no known format" if isinstance(error, UnidentifiedImageError) else error
         raise DataError(
-            f"{file.name}: cannot be decoded as an image ({error}); "
+            f"{file.name}: cannot be decoded as an image ({reason}); "
             "replace it or set data.skip_bad=true"
         ) from error
 

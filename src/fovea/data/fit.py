@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from fovea.config.errors import DataError
-from fovea.data.decode import decode
+from fovea.data.decode import decode_many
 from fovea.data.source import Files, Images
 
 FitMode = Literal["pad", "resize", "crop"]
@@ -70,21 +69,8 @@ def decode_fitted(
     Raises:
         DataError: a file cannot be decoded, and ``skip_bad`` is false.
     """
-    pixels = np.empty((len(index), size, size, channels), np.uint8)
-    kept: list[int] = []
-    skipped: list[str] = []
-    for item in index:
-        try:
-            image = decode(files.items[item], 1 if channels == 1 else 3)
-        except DataError as error:
-            if not skip_bad:
-                raise
-            skipped.append(str(error))
-            continue
-        fitted = np.asarray(_fit_image(image, size, mode))
-        pixels[len(kept)] = fitted.reshape(size, size, channels)
-        kept.append(item)
-    return torch.from_numpy(pixels[: len(kept)]), kept, skipped
+    fit = partial(_fit_image, size=size, mode=mode)
+    return decode_many(files, index, size, 1 if channels == 1 else 3, fit, skip_bad=skip_bad)
 
 
 def decode_all(

@@ -23,7 +23,8 @@ from fovea.data.storage import missing
 class HuggingFace(Source):
     """Encoded images of any size and mode with an integer label.
 
-    Local sets are read from ``{train,validation,test}-*.parquet`` anywhere below ``folder``.
+    Local sets are read from ``{train,validation,test}-*.parquet`` anywhere below ``folder``; those
+    of the hub lie in the ``datasets`` library's own cache.
 
     Args:
         name: the set's name on the hub; needs the ``datasets`` library.
@@ -65,7 +66,7 @@ class HuggingFace(Source):
         if self.folder is not None:
             return _local(root / Path(self.folder).expanduser())
         assert self.name is not None
-        return _from_hub(self.name, self.subset, self.revision, root / "huggingface")
+        return _from_hub(self.name, self.subset, self.revision)
 
     def _classes(self, train: Sequence[_Shard]) -> tuple[str, ...]:
         _, column = self._columns(train[0])
@@ -139,9 +140,7 @@ def _undamaged(path: Path, read: Callable[[], Any]) -> Any:
         raise DataError(f"{path}: damaged Parquet file ({error})") from error
 
 
-def _from_hub(
-    name: str, subset: str | None, revision: str | None, cache: Path
-) -> dict[str, list[_Shard]]:
+def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, list[_Shard]]:
     try:
         import datasets
     except ImportError:
@@ -150,7 +149,7 @@ def _from_hub(
             "or put the Parquet files under data.root and set data.source.folder"
         ) from None
     try:
-        loaded = datasets.load_dataset(name, subset, revision=revision, cache_dir=str(cache))
+        loaded = datasets.load_dataset(name, subset, revision=revision)
     except Exception as error:  # the library raises its own, the hub client's and OS errors
         raise DataError(f"data.source.name={name}: {error}") from error
     parts = {

@@ -61,7 +61,7 @@ class Idx(Source):
             DataError: no known address, no network, or no permission to write.
         """
         if self.download_as is None:
-            raise missing("address to download from", root / self.folder)
+            raise DataError(f"{root / self.folder}: no known address; put the idx files there")
         import torchvision.datasets  # 4 s
 
         dataset = getattr(torchvision.datasets, self.download_as)

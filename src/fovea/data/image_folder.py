@@ -80,7 +80,7 @@ def _read_part(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
     for label, name in enumerate(classes):
         if not (folder / name).is_dir():
             continue
-        paths = _images(folder / name)
+        paths = image_files(folder / name)
         if not paths:
             raise DataError(
                 f"{folder / name}: no images ({' '.join(sorted(_SUFFIXES))}) in this class"
@@ -90,7 +90,8 @@ def _read_part(folder: Path, classes: tuple[str, ...], root: Path) -> Files:
     return Files(items, torch.tensor(labels))
 
 
-def _images(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files below a folder, hidden ones left out, sorted by path."""
     return sorted(
         path
         for path in folder.rglob("*")

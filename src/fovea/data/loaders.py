@@ -143,7 +143,7 @@ class StreamingLoader:
         finish: augments and normalises a batch.
         order: see :class:`EpochOrder`.
         decoding: side, channels and fit mode each file is decoded to.
-        skip_bad: leave an undecodable file out of its batch instead of stopping.
+        skipped: where the reason for each undecodable file is added; ``None`` stops at the first.
         workers: decoding processes.
     """
 
@@ -156,13 +156,14 @@ class StreamingLoader:
         order: EpochOrder,
         decoding: Decoding,
         *,
-        skip_bad: bool,
+        skipped: list[str] | None,
         workers: int,
     ) -> None:
         self.finish = finish
         self.sampler = order
+        self._skipped = skipped
         self._loader: DataLoader[Any] = DataLoader(
-            _Decoded(files, decoding, skip_bad),
+            _Decoded(files, decoding, skip_bad=skipped is not None),
             sampler=_Batches(order),
             batch_size=None,
             num_workers=workers,
@@ -176,7 +177,9 @@ class StreamingLoader:
     def __iter__(self) -> Iterator[Batch]:
         order, device = self.sampler, self.finish.device
         generator = torch.Generator(device)
-        for number, (pixels, labels) in enumerate(self._loader):
+        for number, (pixels, labels, reasons) in enumerate(self._loader):
+            if self._skipped is not None:
+                self._skipped.extend(each for each in reasons if each not in self._skipped)
             if not len(labels):
                 continue
             generator.manual_seed(mixed_seed(order.seed, order.epoch, order.rank, number))
@@ -202,14 +205,16 @@ class _Batches:
         return (batch.tolist() for batch in self.order)
 
 
-class _Decoded(Dataset[Batch]):
-    """Maps a batch of indices to uint8 pixels ``(N, H, W, C)`` and labels ``(N,)``."""
+class _Decoded(Dataset[tuple[Tensor, Tensor, list[str]]]):
+    """Maps indices to uint8 pixels ``(N, H, W, C)``, labels, and why some are missing."""
 
-    def __init__(self, files: Files, decoding: Decoding, skip_bad: bool) -> None:
+    def __init__(self, files: Files, decoding: Decoding, *, skip_bad: bool) -> None:
         self.files = files
         self.decoding = decoding
         self.skip_bad = skip_bad
 
-    def __getitem__(self, batch: Any) -> Batch:
-        pixels, kept, _ = decode_fitted(self.files, batch, *self.decoding, skip_bad=self.skip_bad)
-        return pixels, self.files.labels[kept]
+    def __getitem__(self, batch: Any) -> tuple[Tensor, Tensor, list[str]]:
+        pixels, kept, skipped = decode_fitted(
+            self.files, batch, *self.decoding, skip_bad=self.skip_bad
+        )
+        return pixels, self.files.labels[kept], skipped

@@ -294,7 +294,12 @@ class ImageData(LightningDataModule):
         if isinstance(part, Images):
             return InMemoryLoader(part, finish, order)
         return StreamingLoader(
-            part, finish, order, self._decoding, skip_bad=self.skip_bad, workers=self.workers
+            part,
+            finish,
+            order,
+            self._decoding,
+            skipped=self._ready.skipped if self.skip_bad else None,
+            workers=self.workers,
         )
 
 

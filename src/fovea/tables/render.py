@@ -17,12 +17,14 @@ from fovea.tables.table import Row, Table, shown
 
 def print_table(table: Table) -> None:
     """Print a table to the terminal."""
-    rich = RichTable(title=escape(table.title) or None, title_justify="left", box=SIMPLE_HEAD)
+    rich = RichTable(box=SIMPLE_HEAD)
     rich.add_column(table.heading, no_wrap=True)
     for column in table.columns:
         rich.add_column(escape(column.label), justify="right", no_wrap=True)
     for row in table.rows:
         rich.add_row(escape(row.label), *_texts(table, row))
+    if table.title:
+        console().print(escape(table.title), style="bold", soft_wrap=True)
     console().print(rich)
 
 

@@ -60,11 +60,11 @@ class DeviceMean:
         self._sum: Tensor | None = None
         self._count = 0
 
-    def add(self, values: Tensor) -> None:
-        """Add a batch of values of any shape."""
-        total = values.detach().sum(dtype=torch.float32)
+    def add(self, values: Tensor, weight: int = 1) -> None:
+        """Add values of any shape; ``weight`` samples stand behind each."""
+        total = weight * values.detach().sum(dtype=torch.float32)
         self._sum = total if self._sum is None else self._sum + total
-        self._count += values.numel()
+        self._count += weight * values.numel()
 
     def take(self) -> Tensor:
         """Return the mean and start anew.

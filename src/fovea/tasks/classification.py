@@ -70,7 +70,7 @@ class Classification(Task):
         images, labels = batch
         logits = self.model(images)
         loss = self.loss(logits, labels)
-        self._train_loss.add(loss)
+        self._train_loss.add(loss, weight=len(labels))
         self._train_accuracy.add(logits.argmax(dim=1) == labels)
         return loss
 

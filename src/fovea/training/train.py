@@ -18,6 +18,7 @@ from pytorch_lightning import seed_everything
 from torch.multiprocessing import ProcessRaisedException
 
 from fovea.config.errors import FoveaError
+from fovea.data.module import ImageData
 from fovea.metrics import confusion_matrix, per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
 from fovea.records import RunFolder, Status, write_atomic
@@ -26,10 +27,10 @@ from fovea.tracking.environment import environment, peak_memory_mib, uncommitted
 from fovea.tracking.figures import confusion_figure, learning_curves
 from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome, RunInfo, Tracker
-from fovea.training.assemble import Lab, assemble, build, load_checkpoint
+from fovea.training.assemble import assemble, build, load_checkpoint
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
-from fovea.training.settings import MONITOR
+from fovea.training.settings import MONITOR, TrainerSettings
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,8 @@ def _train_and_test(
     if settings.threads:
         torch.set_num_threads(settings.threads)
     data.setup()
-    _describe(run, lab)
+    _describe_data(run, data)
+    _describe_machine(run, settings)
     log.info(
         "%s: %s; %d parameters; %s",
         info.name,
@@ -124,6 +126,7 @@ def _train_and_test(
     selected, epoch = _select(config, rows, data.has_validation)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
+    _describe_data(run, data)  # streamed files that were left out are known only now
     predictions = task.test_predictions
     assert predictions is not None
     outputs = predictions.probabilities.shape[1]
@@ -159,9 +162,8 @@ def _train_and_test(
     )
 
 
-def _describe(run: RunFolder, lab: Lab) -> None:
-    """Record the data as it was served, and the machine."""
-    data = lab.data
+def _describe_data(run: RunFolder, data: ImageData) -> None:
+    """Record the data as it is served."""
     mean, std = data.statistics
     channels, size = data.served
     run.write(
@@ -182,7 +184,15 @@ def _describe(run: RunFolder, lab: Lab) -> None:
             "skipped": data.skipped,
         },
     )
-    run.write("environment.json", environment() | {"precision": lab.settings.resolved_precision})
+
+
+def _describe_machine(run: RunFolder, settings: TrainerSettings) -> None:
+    """Record what trains, what ``auto`` became, and the code as it stands."""
+    resolved = {
+        "precision": settings.resolved_precision,
+        "strategy": settings.resolved_strategy,
+    }
+    run.write("environment.json", environment() | {"resolved": resolved})
     if diff := uncommitted_diff():
         write_atomic(run.path / "uncommitted.diff", diff.encode())
 

@@ -1,0 +1,212 @@
+"""Parquet files in the layout of the Hugging Face hub, and sets of the hub by name."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fovea.config.errors import ConfigError, DataError
+from fovea.data.decode import decode
+from fovea.data.fingerprint import fingerprint
+from fovea.data.huggingface import HuggingFace
+from fovea.data.source import Files, Spec, Splits
+
+LABELS = [1, 0, 1]
+NAMES = {"label": ["cat", "dog"]}
+
+
+@pytest.fixture
+def table(encode: Callable[..., bytes]) -> Callable[..., pa.Table]:
+    """Build a table of grey pictures, the ``i``-th of ``i + 1`` pixels, with label columns."""
+
+    def table(
+        names: dict[str, Sequence[str]] | None = None, image: str = "image", **labels: Any
+    ) -> pa.Table:
+        labels = labels or {"label": LABELS}
+        count = len(next(iter(labels.values())))
+        pictures = [encode(np.full((1, width + 1), width, np.uint8)) for width in range(count)]
+        cells = [{"bytes": data, "path": f"{row}.png"} for row, data in enumerate(pictures)]
+        features: dict[str, Any] = {image: {"_type": "Image"}}
+        for column, classes in (names or {}).items():
+            features[column] = {"_type": "ClassLabel", "names": classes}
+        metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+        return pa.table({image: cells} | labels).replace_schema_metadata(metadata)
+
+    return table
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    """Write tables to files below ``set``."""
+
+    def write(tables: dict[str, pa.Table]) -> Path:
+        for name, content in tables.items():
+            path = tmp_path / "set" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(content, path)
+        return tmp_path
+
+    return write
+
+
+Table = Callable[..., pa.Table]
+Write = Callable[[dict[str, pa.Table]], Path]
+
+
+def read(root: Path, **arguments: str) -> Splits:
+    return HuggingFace(folder="set", **arguments).read(root, skip_bad=False)
+
+
+def test_shards_are_joined_in_order(table: Table, write: Write) -> None:
+    root = write(
+        {
+            "data/train-00001-of-00002.parquet": table(NAMES, label=[0]),
+            "data/train-00000-of-00002.parquet": table(NAMES),
+            "data/validation-00000-of-00001.parquet": table(NAMES, label=[1]),
+            "data/test.parquet": table(NAMES, label=[0, 1]),
+        }
+    )
+    spec = HuggingFace(folder="set").spec(root)
+    assert spec == Spec(("cat", "dog"), channels=3, image_size=None)
+    splits = read(root)
+    assert splits.train.labels.tolist() == [1, 0, 1, 0]
+    assert splits.val is not None
+    assert splits.test is not None
+    assert splits.val.labels.tolist() == [1]
+    assert splits.test.labels.tolist() == [0, 1]
+    assert isinstance(splits.train, Files)
+    assert [decode(file, 1).size for file in splits.train.items] == [(1, 1), (2, 1), (3, 1), (1, 1)]
+    assert splits.train.items[3].name == "train-00001-of-00002.parquet, row 0"
+
+
+def test_sharding_does_not_change_the_fingerprint(table: Table, write: Write) -> None:
+    whole = table(NAMES)
+    root = write(
+        {"one/train.parquet": whole}
+        | {f"three/train-{row}.parquet": whole.slice(row, 1) for row in range(3)}
+    )
+    one, three = (
+        HuggingFace(folder=f"set/{name}").read(root, skip_bad=False) for name in ("one", "three")
+    )
+    assert fingerprint(one) == fingerprint(three)
+
+
+def test_integers_without_names_are_their_own_names(table: Table, write: Write) -> None:
+    root = write({"train-0.parquet": table(label=[0, 2, 1]), "test-0.parquet": table(label=[2])})
+    assert HuggingFace(folder="set").spec(root).classes == ("0", "1", "2")
+
+
+def test_columns_are_found_by_type_and_chosen_by_name(table: Table, write: Write) -> None:
+    fine = {"fine": [0, 1], "coarse": [0, 0]}
+    root = write({"train-0.parquet": table({"fine": "ab", "coarse": "c"}, image="img", **fine)})
+    with pytest.raises(ConfigError, match=r"set data\.source\.label_column .*\(fine, coarse\)"):
+        read(root)
+    assert read(root, label_column="coarse").train.labels.tolist() == [0, 0]
+    assert read(root, label_column="fine").train.labels.tolist() == [0, 1]
+    with pytest.raises(ConfigError, match=r"label_column=fin: no such column; did you mean 'fine'"):
+        read(root, label_column="fin")
+    with pytest.raises(ConfigError, match=r"image_column=fine: a column of int64"):
+        read(root, label_column="fine", image_column="fine")
+    root = write({"train-0.parquet": table(NAMES, label=[0, 1], index=[10, 11])})
+    assert read(root).train.labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("label", [-1, 2, None])
+def test_a_label_out_of_range_is_named(table: Table, write: Write, label: int | None) -> None:
+    labels = pa.array([0, label], pa.int64())
+    root = write({"train-0.parquet": table(NAMES, label=labels)})
+    with pytest.raises(DataError, match=rf"train-0\.parquet, row 1: label {label} is outside 0–1"):
+        read(root)
+
+
+def test_a_row_without_an_image_is_named(table: Table, write: Write) -> None:
+    cells = pa.array([{"bytes": None, "path": None}], table().schema.field("image").type)
+    root = write({"train-0.parquet": table(NAMES, label=[0]).set_column(0, "image", cells)})
+    with pytest.raises(DataError, match=r"train-0\.parquet, row 0: no image"):
+        read(root)
+
+
+def test_a_damaged_file_is_named(table: Table, write: Write) -> None:
+    root = write({"train-0.parquet": table(NAMES)})
+    path = root / "set" / "train-0.parquet"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DataError, match=r"train-0\.parquet: damaged Parquet file"):
+        read(root)
+
+
+def test_what_to_put_where(table: Table, write: Write, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"set: no such folder \(looked for train-\*\.parquet\)"):
+        read(tmp_path)
+    root = write({"one/train-0.parquet": table(NAMES), "two/train-0.parquet": table(NAMES)})
+    with pytest.raises(DataError, match=r"several sets \(one, two\); set data\.source\.folder"):
+        read(root)
+
+
+def test_a_read_only_root_is_enough(
+    table: Table, write: Write, read_only: Callable[[Path], None]
+) -> None:
+    root = write({"train-0.parquet": table(NAMES)})
+    read_only(root)
+    assert len(read(root).train) == 3
+
+
+@pytest.mark.parametrize("arguments", [{}, {"name": "a/b", "folder": "set"}])
+def test_either_a_name_or_a_folder(arguments: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"set either name=… .* or folder=…"):
+        HuggingFace(**arguments)
+
+
+def hub(monkeypatch: pytest.MonkeyPatch, load_dataset: Callable[..., Any]) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+
+
+def as_loaded(content: pa.Table) -> SimpleNamespace:
+    """Hold a table as the library's ``Dataset`` does."""
+    return SimpleNamespace(
+        features=SimpleNamespace(arrow_schema=content.schema), data=SimpleNamespace(table=content)
+    )
+
+
+def test_a_set_by_name(table: Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def load_dataset(name: str, subset: str | None, revision: str | None) -> dict[str, Any]:
+        asked.append((name, subset, revision))
+        return {"train": as_loaded(table(NAMES)), "validation": as_loaded(table(NAMES))}
+
+    hub(monkeypatch, load_dataset)
+    source = HuggingFace(name="someone/pets", subset="small", revision="v1")
+    splits = source.read(tmp_path, skip_bad=False)
+    assert asked == [("someone/pets", "small", "v1")]
+    assert splits.train.labels.tolist() == LABELS
+    assert splits.val is not None
+    assert splits.test is None
+    assert isinstance(splits.train, Files)
+    assert splits.train.items[2].name == "someone/pets train, row 2"
+
+
+def test_a_set_by_name_that_cannot_be_had(
+    table: Table, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise ConnectionError("no route to host")
+
+    source = HuggingFace(name="someone/pets")
+    hub(monkeypatch, unreachable)
+    with pytest.raises(DataError, match=r"^data\.source\.name=someone/pets: no route to host$"):
+        source.spec(tmp_path)
+    hub(monkeypatch, lambda *_, **__: {"test": as_loaded(table())})
+    with pytest.raises(DataError, match=r"someone/pets: no train part \(it has test\)"):
+        source.spec(tmp_path)
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(ConfigError, match=r"needs the datasets library: .*fovea\[huggingface\]"):
+        source.spec(tmp_path)

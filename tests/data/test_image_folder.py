@@ -1,0 +1,106 @@
+"""Folders of images: layouts, what is ignored, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fovea.config.errors import DataError
+from fovea.data.decode import decode
+from fovea.data.image_folder import ImageFolder
+from fovea.data.source import Files, Spec
+
+PICTURE = np.zeros((2, 3), np.uint8)
+
+
+@pytest.fixture
+def write(tmp_path: Path, encode: Callable[..., bytes]) -> Callable[..., Path]:
+    """Write the same small picture under every given name in ``pets``."""
+
+    def write(*names: str) -> Path:
+        for name in names:
+            path = tmp_path / "pets" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(encode(PICTURE))
+        return tmp_path
+
+    return write
+
+
+def names(part: Any) -> list[str]:
+    assert isinstance(part, Files)
+    return [file.name for file in part.items]
+
+
+def test_classes_alone_are_the_training_part(write: Callable[..., Path]) -> None:
+    root = write("dog/b.png", "cat/2.JPG", "cat/10.webp", "cat/more/c.png")
+    source = ImageFolder("pets")
+    assert source.spec(root) == Spec(("cat", "dog"), channels=3, image_size=None)
+    splits = source.read(root, skip_bad=False)
+    assert (splits.test, splits.val) == (None, None)
+    assert names(splits.train) == [
+        "pets/cat/10.webp",
+        "pets/cat/2.JPG",
+        "pets/cat/more/c.png",
+        "pets/dog/b.png",
+    ]
+    assert splits.train.labels.tolist() == [0, 0, 0, 1]
+    assert isinstance(splits.train, Files)
+    assert decode(splits.train.items[0], 1).size == (3, 2)
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation"])
+def test_parts_have_the_labels_of_training(write: Callable[..., Path], validation: str) -> None:
+    root = write("train/a/1.png", "train/b/1.png", f"{validation}/b/1.png", "test/b/1.png")
+    splits = ImageFolder("pets").read(root, skip_bad=False)
+    assert names(splits.val) == [f"pets/{validation}/b/1.png"]
+    assert splits.val is not None
+    assert splits.test is not None
+    assert splits.val.labels.tolist() == splits.test.labels.tolist() == [1]
+
+
+def test_an_absolute_folder_needs_no_root(write: Callable[..., Path], tmp_path: Path) -> None:
+    root = write("a/1.png", "b/1.png")
+    splits = ImageFolder(str(root / "pets")).read(tmp_path / "elsewhere", skip_bad=False)
+    assert names(splits.train) == [f"{root}/pets/a/1.png", f"{root}/pets/b/1.png"]
+
+
+def test_junk_is_ignored(write: Callable[..., Path]) -> None:
+    root = write(
+        "a/1.png", "a/.hidden.png", "a/.cache/2.png", "a/notes.txt", "a/Thumbs.db", ".git/x.png",
+        "__MACOSX/a.png", "readme.png", "b/1.png",
+    )  # fmt: skip
+    assert ImageFolder("pets").spec(root).classes == ("a", "b")
+    assert names(ImageFolder("pets").read(root, skip_bad=False).train) == [
+        "pets/a/1.png",
+        "pets/b/1.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("present", "message"),
+    [
+        (["a/1.png", "b/notes.txt"], r"pets/b: no images \(\.bmp .*\) in this class"),
+        (["train/a/1.png", "test/a/x.txt"], r"pets/test/a: no images"),
+        (["train/a/1.png", "test/b/1.png"], r"pets/test: class 'b' has no folder in the training"),
+        (["train/a/1.png", "val/b/1.png"], r"pets/val: class 'b' has no folder in the training"),
+        (["test/a/1.png", "val/a/1.png"], r"pets: test, val but no train folder"),
+        (["1.png"], r"pets: no class folders; put each class's images in a folder of its own"),
+        ([], r"pets: no such folder \(looked for <class>/<image> files\); put the files there"),
+    ],
+)
+def test_what_is_refused(write: Callable[..., Path], present: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        ImageFolder("pets").read(write(*present), skip_bad=True)
+
+
+def test_a_read_only_root_is_enough(
+    write: Callable[..., Path], read_only: Callable[[Path], None]
+) -> None:
+    root = write("a/1.png", "b/1.png")
+    read_only(root)
+    assert len(ImageFolder("pets").read(root, skip_bad=False).train) == 2
