@@ -77,7 +77,8 @@ class RunFolder:
             return "damaged"
 
     @property
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float | None]:
+        """Final metrics by name; ``None`` is what was no finite number."""
         return self.summary.get("metrics", {})
 
     def history(self) -> list[dict[str, float]]:

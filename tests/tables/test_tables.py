@@ -167,3 +167,26 @@ def test_a_bad_definition_is_named(tmp_path: Path, text: str, reason: str) -> No
         load_definition(file)
     assert str(refusal.value).startswith(f"{file}: {reason}")
     assert "\n" not in str(refusal.value)
+
+
+def test_notes_say_which_rows_depart_from_the_protocol(outputs: Path) -> None:
+    def cell(name: str, **more: object) -> Cell:
+        folder = run(outputs, name, 0.9)
+        folder.write("summary.json", folder.summary | more)
+        return Cell({"model": name}, [folder])
+
+    on_test = "validated on the test part"
+    cells = [cell("mlp", protocol=[on_test]), cell("vgg"), cell("cnn", protocol=[on_test])]
+    cells.append(cell("net", skipped=2))
+    table = build_table(TableDefinition(rows=Rows(key="model"), columns=[ACCURACY]), cells)
+    assert table.notes == (
+        "mlp, cnn: validated on the test part",
+        "net: 2 samples that could not be read were left out",
+    )
+    assert markdown(table).endswith(f"\n\n- {table.notes[0]}\n- {table.notes[1]}\n")
+
+
+def test_a_diverged_metric_is_shown_as_no_number(outputs: Path) -> None:
+    folders = [run(outputs, "a", 0.9), run(outputs, "b", math.nan)]
+    table = build_table(TableDefinition(columns=[ACCURACY]), [Cell({"model": "mlp"}, folders)])
+    assert shown(table.rows[0].measured[0], "percent") == "nan ± nan % (n = 2)"

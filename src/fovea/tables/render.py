@@ -26,6 +26,8 @@ def print_table(table: Table) -> None:
     if table.title:
         console().print(escape(table.title), style="bold", soft_wrap=True)
     console().print(rich)
+    for note in table.notes:
+        console().print(escape(note), soft_wrap=True)
 
 
 def markdown(table: Table) -> str:
@@ -37,7 +39,8 @@ def markdown(table: Table) -> str:
         ids = " ".join(f"`{run}`" for run in row.runs)
         lines.append(_markdown_row([row.label, *_texts(table, row), ids]))
     title = [f"**{table.title}**", ""] if table.title else []
-    return "\n".join([*title, *lines, ""])
+    notes = ["", *(f"- {note}" for note in table.notes)] if table.notes else []
+    return "\n".join([*title, *lines, *notes, ""])
 
 
 def comma_separated(table: Table) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -36,20 +37,27 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
+    """Rows and columns, and notes on where runs depart from the house's protocol."""
+
     title: str
     heading: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
 
 
 def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
     """Measure every cell from the records of its finished runs."""
     rows = []
+    noted: dict[str, list[str]] = {}
     for cell in cells:
         finished = [run for run in cell.runs if run.status == "finished"]
+        label = _label(definition, cell)
+        for note in dict.fromkeys(note for run in finished for note in _notes(run)):
+            noted.setdefault(note, []).append(label)
         rows.append(
             Row(
-                label=_label(definition, cell),
+                label=label,
                 measured=tuple(
                     measure(_values(finished, each.metric)) for each in definition.columns
                 ),
@@ -57,7 +65,8 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
             )
         )
     heading = definition.rows.key or "cell"
-    return Table(definition.title, heading, tuple(definition.columns), tuple(rows))
+    notes = tuple(f"{', '.join(labels)}: {note}" for note, labels in noted.items())
+    return Table(definition.title, heading, tuple(definition.columns), tuple(rows), notes)
 
 
 def shown(measurement: Measurement | None, style: Format) -> str:
@@ -82,6 +91,17 @@ def _label(definition: TableDefinition, cell: Cell) -> str:
     return labels.get(value, value)
 
 
+def _notes(run: RunFolder) -> list[str]:
+    summary = run.summary
+    skipped = summary.get("skipped", 0)
+    return [
+        *summary.get("protocol", []),
+        *([f"{skipped} samples that could not be read were left out"] if skipped else []),
+    ]
+
+
 def _values(runs: Sequence[RunFolder], metric: str) -> list[float]:
-    found = (run.metrics.get(metric, run.summary.get(metric)) for run in runs)
-    return [float(value) for value in found if isinstance(value, int | float)]
+    """Return a metric of each run that recorded it; what was no number is NaN, not left out."""
+    recorded = [{**run.summary, **run.metrics} for run in runs]
+    values = [each[metric] for each in recorded if metric in each]
+    return [math.nan if value is None else float(value) for value in values]
