@@ -24,6 +24,7 @@ from fovea.config.types import (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Schedule(ABC):
     """A curve with a linear warm-up before it (Goyal et al. 2017, arXiv 1706.02677, section 2.2).
 
@@ -32,8 +33,8 @@ class Schedule(ABC):
         warmup_start: what it starts at, as a fraction of what it ends at: the curve's first value.
     """
 
-    warmup_epochs: float
-    warmup_start: float
+    warmup_epochs: NonNegativeFloat = 0.0
+    warmup_start: Probability = 0.0
 
     @final
     def __call__(self, epoch: float, epochs: float) -> float:
@@ -57,9 +58,6 @@ class Schedule(ABC):
 class Constant(Schedule):
     """The base learning rate throughout."""
 
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
-
     def curve(self, epoch: float, epochs: float) -> float:
         return 1.0
 
@@ -70,8 +68,6 @@ class Step(Schedule):
 
     every: PositiveFloat = 10
     factor: PositiveFloat = 0.1
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
 
     def curve(self, epoch: float, epochs: float) -> float:
         return self.factor ** (epoch // self.every)
@@ -83,8 +79,6 @@ class MultiStep(Schedule):
 
     milestones: Sequence[PositiveFloat] = (82, 123)
     factor: PositiveFloat = 0.1
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
 
     def curve(self, epoch: float, epochs: float) -> float:
         return self.factor ** sum(epoch >= milestone for milestone in self.milestones)
@@ -95,8 +89,6 @@ class Cosine(Schedule):
     """Half a cosine from 1 down to ``final`` (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
 
     final: Probability = 0.0
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
 
     def curve(self, epoch: float, epochs: float) -> float:
         return _half_cosine(1.0, self.final, self.progress(epoch, epochs))
@@ -110,15 +102,11 @@ class WarmRestarts(Schedule):
         period: epochs of the first half cosine, which starts when the warm-up ends.
         growth: each further one lasts so many times as long.
         final: factor at the end of each.
-        warmup_epochs: see ``Schedule``.
-        warmup_start: see ``Schedule``.
     """
 
     period: PositiveFloat = 10
     growth: PositiveInt = 2
     final: Probability = 0.0
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
 
     def curve(self, epoch: float, epochs: float) -> float:
         since_restart, period = epoch - self.warmup_epochs, self.period
@@ -137,16 +125,12 @@ class OneCycle(Schedule):
         initial: first factor.
         final: last factor.
         anneal: shape of both halves.
-        warmup_epochs: see ``Schedule``.
-        warmup_start: see ``Schedule``.
     """
 
     peak_at: Fraction = 0.3
     initial: Probability = 0.04
     final: Probability = 4e-6
     anneal: Literal["cosine", "linear"] = "cosine"
-    warmup_epochs: NonNegativeFloat = 0.0
-    warmup_start: Probability = 0.0
 
     def curve(self, epoch: float, epochs: float) -> float:
         between = _half_cosine if self.anneal == "cosine" else _line
