@@ -225,3 +225,31 @@ def test_the_report_of_an_experiment_is_written(
     assert [row["model"] for row in rows] == ["MLP", "LeNet-5", "ResNet-20"]
     assert float(rows[0]["test/accuracy mean"]) == pytest.approx(0.91, abs=1e-15)
     assert rows[1]["test/accuracy n"] == "0"
+
+
+def test_a_changed_grid_is_told_by_what_it_sweeps_and_not_written(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(plan_experiment("quickstart"), changed=True)
+    printed = capsys.readouterr().out
+    assert "model=lenet5" in printed
+    assert "LeNet-5" not in printed
+    assert not (outputs / "tables").exists()
+
+
+def test_a_damaged_record_is_named_and_its_run_done_again(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = planned("seed=0,1")
+    for run in runs:
+        finish(run, accuracy=0.5)
+    (runs[1].folder.path / "summary.json").write_text('{"status": "fin')
+    report(runs)
+    told = capsys.readouterr()
+    assert told.err == f"{runs[1].folder.path}: damaged record, counted as not run\n"
+    assert "50.00 % (n = 1)" in told.out
+
+    launch, launched = launcher(runs)
+    execute(runs, launch)
+    assert launched == ["seed=1"]
+    assert runs[1].folder.metrics == {"test/accuracy": 0.91}
