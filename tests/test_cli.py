@@ -81,9 +81,6 @@ MISTAKES = {
     "train data=_images": "data=_images: no such option (see: fovea list data)",
     "train optimizer=sgd,adam optimizer.momentum=0.8": "optimizer.momentum: unknown key "
     "(known: lr, betas, eps, weight_decay, decay) [in: optimizer=adam ++optimizer.momentum=0.8]",
-    "train trainer.devices=2 trainer.strategy=ddp": "trainer.strategy=ddp starts this command again "
-    "in every process and would repeat the whole sweep there; set trainer.devices, and "
-    "trainer.strategy=auto",
     "train seed": "Error parsing override 'seed' missing EQUAL at '<EOF>'",
     "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? (known: quickstart)",
     "list modle": "no config group 'modle'; did you mean 'model'? (known: experiment, augment, "
