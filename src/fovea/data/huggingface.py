@@ -142,7 +142,7 @@ def _undamaged(path: Path, read: Callable[[], Any]) -> Any:
 
 def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, list[_Shard]]:
     try:
-        import datasets
+        import datasets  # pyright: ignore[reportMissingImports]  # an optional extra
     except ImportError:
         raise ConfigError(
             "data.source.name needs the datasets library: pip install 'fovea[huggingface]', "
