@@ -107,8 +107,6 @@ def test_validate_on_test() -> None:
     data = given(TWENTY, validate_on="test", val_fraction=0.5, normalize="none")
     assert data.sizes == {"train": 20, "val": 4, "test": 4}
     assert served_values(data.val_dataloader()) == served_values(data.test_dataloader())
-    with pytest.raises(DataError, match=r"validate_on=test: this data set has no test part"):
-        given(Splits(TWENTY.train, None), validate_on="test").setup()
 
 
 def test_without_validation_there_is_none() -> None:
@@ -118,14 +116,25 @@ def test_without_validation_there_is_none() -> None:
 
 
 def test_a_split_that_cannot_be_stratified_is_refused() -> None:
-    one_bee = Splits(images([0, 0, 0, 0, 1]), None)
+    one_bee = Splits(images([0, 0, 0, 0, 1]), TWENTY.test)
     with pytest.raises(DataError, match=r"data\.val_fraction=0\.2: no stratified split of 5"):
         given(one_bee, val_fraction=0.2).setup()
+    without_test = Splits(one_bee.train, None)
+    with pytest.raises(DataError, match=r"data\.test_fraction=0\.4: no stratified split of 5"):
+        given(without_test, test_fraction=0.4).setup()
 
 
-def test_a_missing_test_part_is_told() -> None:
-    with pytest.raises(DataError, match="no test part"):
-        given(Splits(TWENTY.train, None)).test_dataloader()
+def test_without_a_test_part_one_is_held_out_before_validation() -> None:
+    splits = Splits(TWENTY.train, None)
+    data = given(splits, test_fraction=0.2, val_fraction=0.25, normalize="none", batch_size=4)
+    assert data.sizes == {"train": 12, "val": 4, "test": 4}
+    served = [
+        sorted(served_values(loader))
+        for loader in (data.train_eval_dataloader(), data.val_dataloader(), data.test_dataloader())
+    ]
+    assert sorted(value for part in served for value in part) == list(range(20))
+    again = given(splits, test_fraction=0.2, val_fraction=0.5, normalize="none", batch_size=4)
+    assert sorted(served_values(again.test_dataloader())) == served[2]
 
 
 def test_computed_statistics_are_of_the_training_part_only() -> None:

@@ -38,10 +38,11 @@ class ImageData(LightningDataModule):
         root: data root; the data set's own folder lies below it.
         val_fraction: share of the training part held out for validation, stratified by class. A
             validation part of the data set's own is used instead where there is one.
+        test_fraction: share held out for testing first, where the data set has no test part.
         validate_on: ``test`` validates on the test part, as some guides do; it is recorded as a
             protocol difference.
-        split_seed: seed of the validation split; apart from the run's seed, so that runs with
-            different seeds see the same split.
+        split_seed: seed of these splits; apart from the run's seed, so that runs with different
+            seeds see the same ones.
         normalize: a name in ``constants``, ``computed`` (from the training part) or ``none``.
         constants: named per-channel ``mean`` and ``std`` on the 0–1 scale.
         fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
@@ -64,6 +65,7 @@ class ImageData(LightningDataModule):
         source: Source,
         root: str,
         val_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.2,
         validate_on: Literal["validation", "test"] = "validation",
         split_seed: NonNegativeInt = 0,
         normalize: str = "computed",
@@ -83,6 +85,7 @@ class ImageData(LightningDataModule):
         self.source = source
         self.root = Path(root).expanduser()
         self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
         self.validate_on = validate_on
         self.split_seed = split_seed
         self.normalize = normalize
@@ -119,7 +122,7 @@ class ImageData(LightningDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the data set's content; the same for every storage layout of it."""
+        """SHA-256 over the data set's content, whatever its compression."""
         return self._ready.fingerprint
 
     @property
@@ -130,12 +133,7 @@ class ImageData(LightningDataModule):
     @property
     def sizes(self) -> dict[str, int]:
         """Number of images in each part."""
-        parts = self._ready
-        return {
-            name: len(part)
-            for name, part in (("train", parts.train), ("val", parts.val), ("test", parts.test))
-            if part is not None
-        }
+        return {name: len(part) for name, part in self._ready.images.items()}
 
     @property
     def statistics(self) -> tuple[list[float], list[float]]:
@@ -144,7 +142,7 @@ class ImageData(LightningDataModule):
 
     @property
     def has_validation(self) -> bool:
-        return self._ready.val is not None
+        return "val" in self._ready.images
 
     @property
     def served(self) -> tuple[int, int]:
@@ -153,13 +151,13 @@ class ImageData(LightningDataModule):
 
     def pictures(self, count: int) -> list[NDArray[np.uint8]]:
         """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
-        test = self._ready.test
+        test = self._ready.images["test"]
         if isinstance(test, Files):
             pixels, _, _ = decode_fitted(
                 test, range(min(count, len(test))), *self._decoding, skip_bad=True
             )
         else:
-            pixels = test.pixels[:count] if test is not None else torch.empty(0)
+            pixels = test.pixels[:count]
         return list(pixels.numpy())
 
     def serve(self, channels: int, image_size: int) -> None:
@@ -180,19 +178,17 @@ class ImageData(LightningDataModule):
             self._parts = self._read()
 
     def train_dataloader(self) -> Iterable[Any]:
-        return self._loader(self._ready.train, training=True)
+        return self._loader("train", training=True)
 
     def val_dataloader(self) -> Iterable[Any]:
-        return [] if self._ready.val is None else self._loader(self._ready.val)
+        return self._loader("val") if self.has_validation else []
 
     def test_dataloader(self) -> Iterable[Any]:
-        if self._ready.test is None:
-            raise DataError("this data set has no test part")
-        return self._loader(self._ready.test)
+        return self._loader("test")
 
     def train_eval_dataloader(self) -> Iterable[Any]:
         """Return the training part as evaluation sees it: in order and not augmented."""
-        return self._loader(self._ready.train)
+        return self._loader("train")
 
     @property
     def _ready(self) -> _Parts:
@@ -203,14 +199,9 @@ class ImageData(LightningDataModule):
     def _read(self) -> _Parts:
         splits = self.source.read(self.root, skip_bad=self.skip_bad)
         skipped = list(splits.skipped)
-        train, val = self._validation(splits)
-        _check_classes(self.spec.classes, train, {"validation": val, "test": splits.test})
-        if len(train) < self.batch_size:
-            raise DataError(
-                f"{len(train)} training images are fewer than batch_size={self.batch_size}; "
-                f"set batch_size={len(train)} or less"
-            )
-        parts = {"train": train, "val": val, "test": splits.test}
+        parts = self._split(splits)
+        _check_classes(self.spec.classes, parts)
+        _check_size(parts["train"], self.batch_size)
         if self._fits_in_memory(parts.values()):
             for name, part in parts.items():
                 if isinstance(part, Files):
@@ -222,30 +213,35 @@ class ImageData(LightningDataModule):
             if isinstance(part, Images):
                 fitted = fit_images(part.pixels, size, channels, self.fit)
                 parts[name] = Images(fitted, part.labels)
-        return _Parts(**parts, mean=mean, std=std, fingerprint=fingerprint(splits), skipped=skipped)
+        return _Parts(parts, mean, std, fingerprint(splits), skipped)
 
-    def _validation(self, splits: Splits) -> tuple[Part, Part | None]:
-        """Return the training and validation parts the protocol asks for."""
+    def _split(self, splits: Splits) -> dict[str, Part]:
+        """Return the parts the protocol asks for: train, test and, if there is one, val."""
+        train, val, test = splits.train, splits.val, splits.test
+        if test is None:
+            train, test = self._hold_out(train, "test_fraction")
         if self.validate_on == "test":
-            if splits.test is None:
-                raise DataError("data.validate_on=test: this data set has no test part")
-            return splits.train, splits.test
-        if splits.val is not None or self.val_fraction == 0:
-            return splits.train, splits.val
-        labels = splits.train.labels.numpy()
+            val = test
+        elif val is None and self.val_fraction > 0:
+            train, val = self._hold_out(train, "val_fraction")
+        parts = {"train": train, "val": val, "test": test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def _hold_out(self, part: Part, key: Literal["val_fraction", "test_fraction"]) -> list[Part]:
+        """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
+        fraction, labels = getattr(self, key), part.labels.numpy()
         try:
-            train, val = train_test_split(
+            halves = train_test_split(
                 range(len(labels)),
-                test_size=self.val_fraction,
+                test_size=fraction,
                 random_state=self.split_seed,
                 stratify=labels,
             )
         except ValueError as error:
             raise DataError(
-                f"data.val_fraction={self.val_fraction}: no stratified split of {len(labels)} "
-                f"training images ({error})"
+                f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error})"
             ) from error
-        return _select(splits.train, sorted(train)), _select(splits.train, sorted(val))
+        return [_select(part, sorted(half)) for half in halves]
 
     @property
     def _decoding(self) -> Decoding:
@@ -253,7 +249,7 @@ class ImageData(LightningDataModule):
         channels, size = self.served
         return size, min(channels, self.spec.channels), self.fit
 
-    def _fits_in_memory(self, parts: Iterable[Part | None]) -> bool:
+    def _fits_in_memory(self, parts: Iterable[Part]) -> bool:
         size, channels, _ = self._decoding
         files = sum(len(part) for part in parts if isinstance(part, Files))
         return files * size * size * channels <= self.memory_limit * 2**30
@@ -274,8 +270,8 @@ class ImageData(LightningDataModule):
             return mean * channels, std * channels
         return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
 
-    def _loader(self, part: Part, *, training: bool = False) -> Iterable[Any]:
-        trainer = self.trainer
+    def _loader(self, name: str, *, training: bool = False) -> Iterable[Any]:
+        part, trainer = self._ready.images[name], self.trainer
         finish = Finish(
             mean=self._ready.mean,
             std=self._ready.std,
@@ -305,9 +301,7 @@ class ImageData(LightningDataModule):
 
 @dataclass(frozen=True)
 class _Parts:
-    train: Part
-    val: Part | None
-    test: Part | None
+    images: dict[str, Part]  # train, test and, if there is one, val
     mean: list[float]
     std: list[float]
     fingerprint: str
@@ -321,13 +315,20 @@ def _select(part: Part, index: Sequence[int]) -> Part:
     return Files([part.items[i] for i in index], part.labels[chosen])
 
 
-def _check_classes(classes: Sequence[str], train: Part, others: Mapping[str, Part | None]) -> None:
-    known = set(train.labels.unique().tolist())
-    for name, part in others.items():
-        unseen = set(part.labels.unique().tolist()) - known if part is not None else set()
-        if unseen:
-            names = ", ".join(f"'{classes[label]}'" for label in sorted(unseen))
+def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
+    seen = {name: set(part.labels.unique().tolist()) for name, part in parts.items()}
+    for name, labels in seen.items():
+        if unseen := sorted(labels - seen["train"]):
+            names = ", ".join(f"'{classes[label]}'" for label in unseen)
             raise DataError(f"class {names} occurs in the {name} part and never in training")
+
+
+def _check_size(train: Part, batch_size: int) -> None:
+    if len(train) < batch_size:
+        raise DataError(
+            f"{len(train)} training images are fewer than batch_size={batch_size}; "
+            f"set batch_size={len(train)} or less"
+        )
 
 
 def _statistics(part: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
