@@ -239,7 +239,8 @@ class ImageData(LightningDataModule):
             )
         except ValueError as error:
             raise DataError(
-                f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error})"
+                f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error}); "
+                f"set another data.{key}"
             ) from error
         return [_select(part, sorted(half)) for half in halves]
 
