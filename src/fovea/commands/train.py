@@ -20,6 +20,7 @@ from fovea.config import paths
 from fovea.config.compose import ROOT, choices, compose_run, plain
 from fovea.config.errors import ConfigError, FoveaError, did_you_mean
 from fovea.config.options import groups, options
+from fovea.config.schema import validate
 from fovea.records import RunFolder
 from fovea.sweep import SweepError
 
@@ -45,10 +46,12 @@ def run(overrides: Sequence[str]) -> int:
 
 def job(config: DictConfig) -> dict[str, Any]:
     """Train one run; Hydra's launcher calls this, in whatever process it launches."""
+    resolved = plain(config)
+    validate(resolved)  # hydra.mode=RUN comes here without a plan
     from fovea.training.train import train
 
     runtime = HydraConfig.get().runtime
-    summary = train(plain(config), RunFolder(Path(runtime.output_dir)), choices(runtime.choices))
+    summary = train(resolved, RunFolder(Path(runtime.output_dir)), choices(runtime.choices))
     accuracy = summary["metrics"]["test/accuracy"]
     print(
         f"{summary['id']}  {summary['name']:<28} test accuracy {accuracy:6.2%}  "
