@@ -12,6 +12,7 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("FOVEA_OUTPUTS", str(home / "outputs"))
     monkeypatch.setenv("FOVEA_DATA", str(home / "data"))
+    monkeypatch.setenv("FOVEA_CACHE", str(home / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the commands that tests start
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("WANDB_DATA_DIR", str(home / "wandb"))

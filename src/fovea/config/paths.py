@@ -41,6 +41,13 @@ def data_root() -> Path:
     return local if local.is_dir() else Path.home() / ".cache" / "fovea"
 
 
+def cache() -> Path:
+    """Return the folder of decoded data sets: ``$FOVEA_CACHE``, else below ``~/.cache/fovea``."""
+    if root := os.environ.get("FOVEA_CACHE"):
+        return Path(root).expanduser()
+    return Path.home() / ".cache" / "fovea" / "decoded"
+
+
 def outputs() -> Path:
     """Return the output root: ``$FOVEA_OUTPUTS``, else the checkout's, else ``./outputs``."""
     if root := os.environ.get("FOVEA_OUTPUTS"):

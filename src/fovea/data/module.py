@@ -22,6 +22,7 @@ from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.config.types import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from fovea.data.cache import read_cached
 from fovea.data.fingerprint import fingerprint
 from fovea.data.fit import Decoding, FitMode, decode_all, decode_fitted, fit_images
 from fovea.data.loaders import EpochOrder, Finish, InMemoryLoader, StreamingLoader
@@ -197,7 +198,7 @@ class ImageData(LightningDataModule):
         return self._parts
 
     def _read(self) -> _Parts:
-        splits = self.source.read(self.root, skip_bad=self.skip_bad)
+        splits = read_cached(self.source, self.root, skip_bad=self.skip_bad)
         skipped = list(splits.skipped)
         parts = self._split(splits)
         _check_classes(self.spec.classes, parts)

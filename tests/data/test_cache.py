@@ -1,0 +1,109 @@
+"""The cache of decoded sets: read once, read anew when anything changed, never in the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+
+from fovea.data import cache
+from fovea.data.cache import read_cached
+from fovea.data.fingerprint import fingerprint
+from fovea.data.source import Files, ImageFile, Images, Source, Spec, Splits
+
+READS: list[str] = []
+
+
+@dataclass(frozen=True)
+class Slow(Source):
+    """Reads one file of bytes as that many 1×1 images, and counts how often."""
+
+    folder: str = "set"
+    encoded: bool = field(default=False, kw_only=True)
+
+    def spec(self, root: Path) -> Spec:
+        return Spec(("a",), channels=1, image_size=1)
+
+    def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        READS.append(self.folder)
+        data = (root / self.folder / "data").read_bytes()
+        labels = torch.zeros(len(data), dtype=torch.int64)
+        if self.encoded:
+            return Splits(Files([ImageFile("data", data)] * len(data), labels), None)
+        pixels = torch.tensor(list(data), dtype=torch.uint8).view(-1, 1, 1, 1)
+        return Splits(Images(pixels, labels), None, skipped=["data: byte 7"] if skip_bad else [])
+
+
+@pytest.fixture(autouse=True)
+def _every_set_is_worth_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_WORTH_SECONDS", 0.0)
+    READS.clear()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "data").write_bytes(b"\x01\x02\x03")
+    return tmp_path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FOVEA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_set_is_read_once(root: Path, folder: Path) -> None:
+    first = read_cached(Slow(), root, skip_bad=True)
+    again = read_cached(Slow(), root, skip_bad=True)
+    assert len(READS) == 1
+    assert len(list(folder.iterdir())) == 1
+    assert isinstance(again.train, Images)
+    assert again.train.pixels.flatten().tolist() == [1, 2, 3]
+    assert (again.test, again.val, again.skipped) == (None, None, ["data: byte 7"])
+    assert fingerprint(again) == fingerprint(first)
+
+
+def test_what_changes_a_reading_changes_the_entry(root: Path, folder: Path) -> None:
+    read_cached(Slow(), root, skip_bad=True)
+    assert read_cached(Slow(), root, skip_bad=False).skipped == []
+    (root / "set" / "data").write_bytes(b"\x04\x05\x06\x07")
+    assert len(read_cached(Slow(), root, skip_bad=True).train) == 4
+    (root / "set" / "more").touch()
+    read_cached(Slow(), root, skip_bad=True)
+    (root / "other").symlink_to(root / "set")
+    read_cached(Slow("other"), root, skip_bad=True)
+    assert READS == ["set"] * 4 + ["other"]
+
+
+def test_a_damaged_entry_is_read_anew(root: Path, folder: Path) -> None:
+    read_cached(Slow(), root, skip_bad=False)
+    (entry,) = folder.iterdir()
+    entry.write_bytes(entry.read_bytes()[:100])
+    assert len(read_cached(Slow(), root, skip_bad=False).train) == 3
+    assert len(READS) == 2
+
+
+def test_without_a_place_to_write_all_is_as_before(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "file").touch()
+    monkeypatch.setenv("FOVEA_CACHE", str(root / "file" / "below"))
+    assert len(read_cached(Slow(), root, skip_bad=False).train) == 3
+    assert len(read_cached(Slow(), root, skip_bad=False).train) == 3
+    assert len(READS) == 2
+
+
+def test_images_that_are_decoded_later_are_not_kept(root: Path, folder: Path) -> None:
+    read_cached(Slow(encoded=True), root, skip_bad=False)
+    assert not folder.exists()
+
+
+def test_a_set_that_is_read_fast_is_not_kept(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "_WORTH_SECONDS", 1000.0)
+    read_cached(Slow(), root, skip_bad=False)
+    assert not folder.exists()
