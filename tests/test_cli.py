@@ -386,3 +386,13 @@ def test_a_missing_data_set_is_told_in_one_line(outputs: Path, tmp_path: Path) -
     (run,) = all_runs(outputs)
     assert run.status == "failed"
     assert told.stderr == f"fovea: {run.summary['error']}\n"
+
+
+def test_outputs_that_cannot_be_written_are_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = fovea("train", f"outputs={tmp_path / 'file'}")
+    assert told.returncode == 2
+    assert told.stderr == (
+        f"fovea: outputs={tmp_path / 'file'}: cannot be written to (Not a directory); "
+        "set outputs (or FOVEA_OUTPUTS) to a folder that can\n"
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,10 +125,13 @@ def execute(
         changed: the grid is not the experiment's own.
 
     Raises:
-        FoveaError: the only run failed for a reason that is the user's to mend.
+        FoveaError: the outputs cannot be written, or the only run failed for a reason that is the
+            user's to mend.
         SweepError: some of several runs failed; the others are done.
     """
     todo = [run for run in runs if run.config["rerun"] or run.folder.status != "finished"]
+    if todo:
+        _require_writable(Path(todo[0].config["outputs"]))
     for run in todo:
         shutil.rmtree(run.folder.path, ignore_errors=True)
     results = launch([run.overrides for run in todo]) if todo else []
@@ -178,6 +182,17 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> None:
         outputs = Path(runs[0].config["outputs"])
         for file in write_table(table, outputs / "tables", name):
             print(file)
+
+
+def _require_writable(outputs: Path) -> None:
+    try:
+        (outputs / "runs").mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=outputs / "runs").close()
+    except OSError as error:
+        raise ConfigError(
+            f"outputs={outputs}: cannot be written to ({error.strerror}); "
+            "set outputs (or FOVEA_OUTPUTS) to a folder that can"
+        ) from error
 
 
 def _swept(cells: Sequence[tuple[str, ...]]) -> list[str]:

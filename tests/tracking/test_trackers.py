@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pandas as pd
 import pytest
+import wandb
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from fovea.config.errors import ConfigError
 from fovea.records import RunFolder
 from fovea.tracking.history import replay
-from fovea.tracking.trackers import Csv, RunInfo, TensorBoard, Tracker
+from fovea.tracking.trackers import Csv, RunInfo, TensorBoard, Tracker, Wandb
 
 ROWS = [
     {"epoch": 0, "step": 20, "train/loss": 1.5, "val/accuracy": 0.5},
@@ -37,3 +40,10 @@ def test_tensorboard(tmp_path: Path) -> None:
     losses = [(event.step, event.value) for event in events.Scalars("train/loss")]
     assert losses == [(19, 1.5), (39, 0.5)]
     assert events.Scalars("val/accuracy")[1].value == pytest.approx(0.75)
+
+
+def test_wandb_that_cannot_start_is_told(tmp_path: Path) -> None:
+    info = RunInfo(RunFolder(tmp_path), "mlp-digits-0", None, [], {})
+    refused = mock.patch("wandb.init", side_effect=wandb.Error("no\nkey"))
+    with refused, pytest.raises(ConfigError, match=r"^tracking\.mode=online: no key \(tracking\."):
+        Wandb(mode="online").start(info)

@@ -346,7 +346,7 @@ def test_an_interrupt_is_recorded(
     failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Classification, "training_step", failing(1, KeyboardInterrupt()))
-    with pytest.raises(SystemExit):
+    with pytest.raises(KeyboardInterrupt):
         failed_run()
     assert failed_run.args[1].status == "interrupted"
 

@@ -98,7 +98,13 @@ class Wandb:
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
         )
-        _ = self._logger.experiment  # starts the run, so that one that fails early is there too
+        try:
+            _ = self._logger.experiment  # starts the run, so that one that fails early is there too
+        except wandb.Error as error:
+            raise ConfigError(
+                f"tracking.mode={self.mode}: {' '.join(str(error).split())} "
+                "(tracking.mode=offline needs neither account nor network)"
+            ) from error
         return self._logger
 
     def report(self, outcome: Outcome) -> None:

@@ -83,6 +83,8 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
         log.error("%s", error if isinstance(error, FoveaError) else traceback.format_exc())
         end("interrupted" if interrupted else "failed", error=_one_line(error))
         tracker.finish(1)
+        if isinstance(error, SystemExit):  # what Lightning makes of Ctrl-C
+            raise KeyboardInterrupt from error
         raise
     tracker.finish(0)
     return summary
