@@ -138,7 +138,7 @@ class RunFolder:
         write_atomic(self.path / "history.csv", text.getvalue().encode())
 
 
-def write_atomic(path: Path, content: bytes) -> None:
+def write_atomic(path: Path, content: bytes | memoryview) -> None:
     """Write a file so that a crash at any moment leaves the old content or the new, whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -18,7 +18,7 @@ from fovea.tracking.environment import environment, has_fast_bfloat16, peak_memo
 
 
 def test_versions_hardware_and_threads() -> None:
-    found = environment()
+    found = environment("")
     assert json.loads(json.dumps(found)) == found
     assert found["fovea"] == __version__
     assert found["packages"]["torch"] == version("torch")
@@ -48,19 +48,22 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_clean_checkout(checkout: Path) -> None:
-    assert environment()["git"] == {"sha": git(checkout, "rev-parse", "HEAD"), "dirty": False}
+    assert environment(module.uncommitted_diff())["git"] == {
+        "sha": git(checkout, "rev-parse", "HEAD"),
+        "dirty": False,
+    }
     assert module.uncommitted_diff() == ""
 
 
 def test_an_edited_checkout(checkout: Path) -> None:
     (checkout / "model.py").write_text("depth = 110\n")
-    assert environment()["git"]["dirty"] is True
+    assert environment(module.uncommitted_diff())["git"]["dirty"] is True
     assert "-depth = 20\n+depth = 110" in module.uncommitted_diff()
 
 
 def test_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SOURCE", tmp_path)
-    assert environment()["git"] == {"sha": None, "dirty": False}
+    assert environment(module.uncommitted_diff())["git"] == {"sha": None, "dirty": False}
 
 
 def test_peak_memory_grows_by_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:

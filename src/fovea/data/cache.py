@@ -7,9 +7,8 @@ of the name, size and modification time of every file of the set. It may be dele
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
-import os
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import torch
 
 from fovea.config import paths
 from fovea.data.source import Images, Source, Splits
+from fovea.records import write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -77,14 +77,9 @@ def _save(splits: Splits, entry: Path) -> None:
         "parts": {name: vars(part) for name, part in parts.items() if part is not None},
         "skipped": splits.skipped,
     }
+    content = io.BytesIO()
+    torch.save(kept, content)
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=f".{entry.name}.")
-        os.close(descriptor)
-        try:
-            torch.save(kept, temporary)
-            Path(temporary).replace(entry)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # torch raises the latter on a full disk
+        write_atomic(entry, content.getbuffer())
+    except OSError as error:
         log.warning("%s: decoded images not kept (%s)", entry, error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -43,11 +44,17 @@ class Finish:
     def __call__(self, pixels: Tensor, generator: torch.Generator) -> Tensor:
         """Map uint8 ``(N, H, W, C)`` on the device to float32 ``(N, C, H, W)``."""
         images = self.augment(pixels.permute(0, 3, 1, 2), generator)
-        scale = 1 / (255 * torch.tensor(self.std, device=self.device))
-        shift = -torch.tensor(self.mean, device=self.device) * 255 * scale
-        batch = torch.addcmul(shift.view(1, -1, 1, 1), images.float(), scale.view(1, -1, 1, 1))
+        shift, scale = self._affine
+        batch = torch.addcmul(shift, images.float(), scale)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return batch.contiguous(memory_format=layout)
+
+    @cached_property
+    def _affine(self) -> tuple[Tensor, Tensor]:
+        """Shift and factor, ``(1, C, 1, 1)``, from the 0–255 scale to normalised values."""
+        scale = 1 / (255 * torch.tensor(self.std, device=self.device))
+        shift = -torch.tensor(self.mean, device=self.device) * 255 * scale
+        return shift.view(1, -1, 1, 1), scale.view(1, -1, 1, 1)
 
 
 class EpochOrder:

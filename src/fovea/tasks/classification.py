@@ -94,10 +94,6 @@ class Classification(Task):
     def on_test_epoch_end(self) -> None:
         self.test_predictions = self._measure("test")
 
-    def predict_step(self, batch: Batch) -> Tensor:
-        """Return the probabilities ``(N, num_classes)`` of a batch."""
-        return self.model(batch[0]).float().softmax(dim=1)
-
     def _evaluate(self, batch: Batch) -> None:
         images, labels = batch
         self._outputs.append((self.model(images).float(), labels))

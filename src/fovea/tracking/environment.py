@@ -29,13 +29,17 @@ _PACKAGES = (
 _SOURCE = Path(__file__).resolve().parents[3]
 
 
-def environment() -> dict[str, Any]:
-    """Return versions, code state, hardware and thread counts of this process."""
+def environment(uncommitted: str) -> dict[str, Any]:
+    """Return versions, code state, hardware and thread counts of this process.
+
+    Args:
+        uncommitted: see :func:`uncommitted_diff`.
+    """
     return {
         "fovea": __version__,
         "python": platform.python_version(),
         "packages": {name: found for name in _PACKAGES if (found := _version(name))},
-        "git": {"sha": _git("rev-parse", "HEAD"), "dirty": bool(uncommitted_diff())},
+        "git": {"sha": _git("rev-parse", "HEAD"), "dirty": bool(uncommitted)},
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
             "processor": _processor(),

@@ -194,9 +194,10 @@ def _describe_machine(run: RunFolder, settings: TrainerSettings) -> None:
         "precision": settings.resolved_precision,
         "strategy": settings.resolved_strategy,
     }
-    run.write("environment.json", environment() | {"resolved": resolved})
-    if diff := uncommitted_diff():
-        write_atomic(run.path / "uncommitted.diff", diff.encode())
+    uncommitted = uncommitted_diff()
+    run.write("environment.json", environment(uncommitted) | {"resolved": resolved})
+    if uncommitted:
+        write_atomic(run.path / "uncommitted.diff", uncommitted.encode())
 
 
 def _select(
