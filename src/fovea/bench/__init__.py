@@ -1,0 +1,1 @@
+"""fovea held against other ways to write the same training."""
