@@ -1,0 +1,193 @@
+"""Training speed, side by side: the programs take turns on each network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fovea.bench.machine import gemm_peak, training_flops
+from fovea.bench.programs import PROGRAMS
+from fovea.bench.turns import Program, Turn
+from fovea.config.compose import compose_run
+from fovea.config.errors import ConfigError, DataError
+from fovea.data.module import ImageData
+from fovea.training.assemble import build, build_model
+from fovea.training.settings import TrainerSettings
+
+NETWORKS = {"conv_net": "ConvNeuralNet", "resnet": "ResNet-20", "simple_cnn": "SimpleCNN"}
+
+_RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
+_TINY = ["model=mlp", "model.hidden_sizes=[16]"]
+_SYNTHETIC = ["data.source={_target_: fovea.bench.synthetic.Synthetic}", "data.root=/"]
+_PEAKS = {"bf16-mixed": torch.bfloat16, "32": torch.float32}
+
+
+def measure_training(
+    network: str,
+    *,
+    rounds: int,
+    steps: int,
+    batch_size: int,
+    threads: int,
+    logs: Path,
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
+    """Let every program train a network in turns of ``steps`` timed steps.
+
+    Returns:
+        Images per second of every turn and peak memory (MiB) of each program, seconds that
+        fovea takes from one epoch to the next, FLOPs per image, the machine's peaks in FLOP/s.
+    """
+    warmup = max(steps // 5, 1)
+    config = configure([f"model={network}"], batch_size=batch_size, threads=threads)
+    # fovea's epoch ends where the counted turns do; one turn more tells what that costs.
+    config["trainer"]["limit_batches"] = (1 + rounds) * (warmup + steps)
+    peaks = [_peaks(config)]
+    with _started(PROGRAMS, config, warmup, steps, threads, logs) as running:
+        turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
+        after = running["fovea"].turn()
+    peaks.append(_peaks(config))
+    data: ImageData = build(config["data"])
+    model, inputs = build_model(config["model"], data.spec)
+    return {
+        "rounds": rounds,
+        "steps": steps,
+        "batch_size": batch_size,
+        "synthetic": "synthetic" in config["data"]["source"]["_target_"],
+        "flops_per_image": training_flops(model, inputs["in_channels"], inputs["image_size"]),
+        "gemm_peak": {name: max(peak[name] for peak in peaks) for name in peaks[0]},
+        "precision": _settings(config).resolved_precision,
+        "epoch_end_seconds": after.epoch_ends[-1],
+        "programs": {
+            name: {
+                "images_per_second": [turn.images / turn.seconds for turn in taken],
+                "peak_memory_mib": max(turn.peak_memory_mib for turn in taken),
+            }
+            for name, taken in turns.items()
+        },
+    }
+
+
+def measure_overhead(
+    *, rounds: int, batch_size: int, threads: int, logs: Path, progress: Callable[[str], None]
+) -> dict[str, Any]:
+    """Time whole epochs of a network so small that the loop around it is what is measured.
+
+    Every turn is one epoch and holds one end of an epoch: metrics, checkpoint, history and W&B.
+
+    Returns:
+        Milliseconds per step of every turn, in fovea and in a bare loop.
+    """
+    config = configure(_TINY, batch_size=batch_size, threads=threads)
+    config["epochs"] = rounds + 3
+    data: ImageData = build(config["data"])
+    data.setup()
+    steps = data.sizes["train"] // batch_size
+    config["trainer"]["limit_batches"] = steps
+    programs = {name: PROGRAMS[name] for name in ("bare", "fovea")}
+    with _started(programs, config, 0, steps, threads, logs) as running:
+        turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
+    return {
+        "rounds": rounds,
+        "steps": steps,
+        "batch_size": batch_size,
+        "ms_per_step": {
+            name: [1000 * turn.seconds / steps for turn in taken] for name, taken in turns.items()
+        },
+    }
+
+
+def configure(network: Sequence[str], *, batch_size: int, threads: int) -> dict[str, Any]:
+    """Return the config that every program trains: CIFAR-10, or random images of its shape.
+
+    Args:
+        network: the overrides that choose it.
+        batch_size: images per step.
+        threads: of torch.
+    """
+    chosen = [
+        "data=cifar10",
+        *_RECIPE,
+        *network,
+        f"batch_size={batch_size}",
+        f"trainer.threads={threads}",
+    ]
+    config = compose_run(chosen)
+    try:
+        _ = build(config["data"]).spec
+    except DataError:
+        config = compose_run([*chosen, *_SYNTHETIC])
+    return config
+
+
+def take_turns(
+    running: Mapping[str, Program],
+    *,
+    rounds: int,
+    threads: int,
+    progress: Callable[[str], None],
+) -> dict[str, list[Turn]]:
+    """Give every program its turn, ``rounds`` times; a round before the first is not counted.
+
+    Args:
+        running: the programs by name.
+        rounds: counted turns of each.
+        threads: torch's in each program.
+        progress: told what has the turn.
+
+    Raises:
+        ConfigError: a program runs with another number of threads: the comparison would be void.
+        RuntimeError: a program failed.
+    """
+    turns: dict[str, list[Turn]] = {name: [] for name in running}
+    for number in range(1 + rounds):
+        for name, program in running.items():
+            progress(f"round {number} of {rounds}: {name}" if number else f"warm-up: {name}")
+            turn = program.turn()
+            if turn.threads != threads:
+                raise ConfigError(
+                    f"{name} trains with {turn.threads} threads where --threads={threads}: "
+                    "nothing to compare; unset OMP_NUM_THREADS or set it to the same"
+                )
+            turns[name].append(turn)
+    return {name: taken[1:] for name, taken in turns.items()}
+
+
+@contextmanager
+def _started(
+    programs: Mapping[str, Callable[..., None]],
+    config: Mapping[str, Any],
+    warmup: int,
+    steps: int,
+    threads: int,
+    logs: Path,
+) -> Iterator[dict[str, Program]]:
+    running: dict[str, Program] = {}
+    try:
+        for name, train in programs.items():
+            log = logs / f"{name}.log"
+            running[name] = Program(
+                train, (config,), warmup=warmup, steps=steps, threads=threads, log=log
+            )
+        yield running
+    finally:
+        for program in running.values():
+            program.stop()
+
+
+def _peaks(config: Mapping[str, Any]) -> dict[str, float]:
+    settings = _settings(config)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return {
+        name: gemm_peak(dtype, device)
+        for name, dtype in _PEAKS.items()
+        if name in ("32", settings.resolved_precision)
+    }
+
+
+def _settings(config: Mapping[str, Any]) -> TrainerSettings:
+    return build(config["trainer"])
