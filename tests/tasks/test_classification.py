@@ -51,12 +51,13 @@ class Batches(list[tuple[Tensor, Tensor]]):
         super().__init__(zip(images.split(list(sizes)), labels.split(list(sizes)), strict=True))
 
 
-def task(lr: float = 0.0, schedule: Schedule | None = None) -> Classification:
+def task(lr: float = 0.0, schedule: Schedule | None = None, **options: Any) -> Classification:
     optimizer = partial(sgd, lr=lr, momentum=0.0, nesterov=False, weight_decay=0.0)
-    return Classification(Scale(), CrossEntropy(), optimizer, schedule or Constant(), CLASSES)
+    schedule = schedule or Constant()
+    return Classification(Scale(), CrossEntropy(), optimizer, schedule, CLASSES, **options)
 
 
-def trainer(epochs: int = 1, *callbacks: Callback, **arguments: Any) -> Trainer:
+def trainer(epochs: int = 1, *callbacks: Callback) -> Trainer:
     return Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -66,7 +67,6 @@ def trainer(epochs: int = 1, *callbacks: Callback, **arguments: Any) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,
-        **arguments,
     )
 
 
@@ -144,9 +144,9 @@ class Rates(Callback):
 def test_the_schedule_spans_the_optimizer_steps(accumulate: int, steps: int) -> None:
     rates = Rates()
     fit(
-        task(lr=1.0, schedule=Cosine()),
+        task(lr=1.0, schedule=Cosine(), accumulate=accumulate),
         Batches(LOGITS, LABELS, [3, 3]),
-        trainer(2, rates, accumulate_grad_batches=accumulate),
+        trainer(2, rates),
     )
     schedule = Cosine()
     assert rates.seen == pytest.approx([schedule(2 * step / steps, 2) for step in range(steps)])

@@ -296,14 +296,14 @@ def test_threads(trained: Training) -> None:
 
 def failing(step: int, error: BaseException) -> Any:
     """Return a training step that raises at its ``step``-th call."""
-    original, calls = Classification.training_step, iter(range(10**6))
+    original, calls = Classification.training_loss, iter(range(10**6))
 
-    def training_step(task: Classification, batch: Any) -> Tensor:
+    def training_loss(task: Classification, batch: Any) -> Any:
         if next(calls) == step:
             raise error
         return original(task, batch)
 
-    return training_step
+    return training_loss
 
 
 @pytest.fixture
@@ -320,7 +320,7 @@ def test_a_failure_is_recorded_and_raised(
     failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = RuntimeError("the boiler burst\nand more of it")
-    monkeypatch.setattr(Classification, "training_step", failing(4, error))
+    monkeypatch.setattr(Classification, "training_loss", failing(4, error))
     with pytest.raises(RuntimeError, match="the boiler burst"):
         failed_run()
     run: RunFolder = failed_run.args[1]
@@ -336,7 +336,7 @@ def test_a_failure_in_another_process_is_told_by_its_last_line(
 ) -> None:
     text = "\n\n-- Process 1 terminated with the following error:\nTraceback …\nValueError: rusty\n"
     error = ProcessRaisedException(text, 1, 4711)
-    monkeypatch.setattr(Classification, "training_step", failing(0, error))
+    monkeypatch.setattr(Classification, "training_loss", failing(0, error))
     with pytest.raises(ProcessRaisedException):
         failed_run()
     assert failed_run.args[1].summary["error"] == "ValueError: rusty"
@@ -345,7 +345,7 @@ def test_a_failure_in_another_process_is_told_by_its_last_line(
 def test_an_interrupt_is_recorded(
     failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Classification, "training_step", failing(1, KeyboardInterrupt()))
+    monkeypatch.setattr(Classification, "training_loss", failing(1, KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         failed_run()
     assert failed_run.args[1].status == "interrupted"

@@ -32,7 +32,9 @@ class Synthetic(Source):
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
         generator = torch.Generator().manual_seed(0)
-        return Splits(train=self._draw(self.count, generator), test=self._draw(self.count // 5, generator))
+        return Splits(
+            train=self._draw(self.count, generator), test=self._draw(self.count // 5, generator)
+        )
 
     def _draw(self, count: int, generator: torch.Generator) -> Images:
         shape = (count, self.image_size, self.image_size, self.channels)

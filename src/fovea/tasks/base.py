@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from abc import abstractmethod
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import torch
@@ -12,14 +15,26 @@ from torch.optim import Optimizer
 
 from fovea.optim.schedules import Schedule, per_step
 
+BURST_SECONDS = 0.1
+
 
 class Task(LightningModule):
-    """A network, its optimizer and its schedule.
+    """A network, its optimizer and its schedule; a subclass adds the loss of its problem.
+
+    Lightning calls :meth:`training_step` for a burst of optimizer steps, not for each: a call costs
+    as much as a step of a small network. Hooks of batches (``on_train_batch_end`` …) thus come once
+    a burst; ``trainer.global_step`` counts optimizer steps.
 
     Args:
         model: the network under study.
         optimizer: makes the optimizer of a network.
         schedule: the learning rate's multiplier over training.
+        accumulate: batches per optimizer step; the last step of an epoch may have fewer.
+        gradient_clip: largest norm of the gradient; ``None`` does not clip.
+        burst: most batches to a burst, which also ends after ``BURST_SECONDS``.
+
+    Attributes:
+        samples: training samples of this process in the current epoch.
     """
 
     def __init__(
@@ -27,30 +42,76 @@ class Task(LightningModule):
         model: nn.Module,
         optimizer: Callable[[nn.Module], Optimizer],
         schedule: Schedule,
+        *,
+        accumulate: int = 1,
+        gradient_clip: float | None = None,
+        burst: int = 64,
     ) -> None:
         super().__init__()
+        self.automatic_optimization = False
         self.model = model
+        self.samples = 0
         self._optimizer = optimizer
         self._schedule = schedule
+        self._accumulate = accumulate
+        self._gradient_clip = gradient_clip
+        self._burst = burst
 
     def forward(self, images: Tensor) -> Any:
         return self.model(images)
 
+    @abstractmethod
+    def training_loss(self, batch: Any) -> tuple[Tensor, int]:
+        """Return the loss of a training batch, and its number of samples."""
+
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer(self.model)
+        epochs = self.trainer.max_epochs or 1
+        batches = int(self.trainer.estimated_stepping_batches) // epochs
         scheduler = per_step(
             optimizer,
             self._schedule,
-            total_steps=int(self.trainer.estimated_stepping_batches),
-            epochs=self.trainer.max_epochs or 1,
+            total_steps=ceil(batches / self._accumulate) * epochs,
+            epochs=epochs,
         )
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
-        }
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    def on_train_epoch_start(self) -> None:
+        self.samples = 0
+
+    def training_step(self, dataloader_iter: Any) -> None:
+        optimizer: Any = self.optimizers()
+        scheduler: Any = self.lr_schedulers()
+        until = time.perf_counter() + BURST_SECONDS
+        for _ in range(self._burst):
+            batch, index, _ = next(dataloader_iter)
+            loss, samples = self.training_loss(batch)
+            self.samples += samples
+            # Lightning's autocast spans the burst; it is meant for the forward pass only, and
+            # keeps the weights it has cast.
+            with torch.autocast(self.device.type, enabled=False):
+                self.manual_backward(loss / self._accumulate if self._accumulate > 1 else loss)
+                if (index + 1) % self._accumulate == 0 or dataloader_iter.done:
+                    optimizer.step()
+                    optimizer.zero_grad()
+                    scheduler.step()
+            torch.clear_autocast_cache()
+            if dataloader_iter.done or time.perf_counter() > until:
+                return
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        if self._gradient_clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._gradient_clip)
 
     def on_train_epoch_end(self) -> None:
-        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"], sync_dist=True)
+        lr = self.trainer.optimizers[0].param_groups[0]["lr"]
+        self.log("lr", lr, batch_size=1, sync_dist=True)
+        self.log_step()
+
+    def log_step(self) -> None:
+        """Tell loggers which optimizer step this epoch's metrics are of; Lightning counts calls."""
+        position = {"step": self.trainer.global_step - 1.0, "epoch": float(self.current_epoch)}
+        self.log_dict(position, batch_size=1, sync_dist=True)
 
 
 class DeviceMean:
@@ -62,8 +123,10 @@ class DeviceMean:
 
     def add(self, values: Tensor, weight: int = 1) -> None:
         """Add values of any shape; ``weight`` samples stand behind each."""
-        total = weight * values.detach().sum(dtype=torch.float32)
-        self._sum = total if self._sum is None else self._sum + total
+        total = values.detach().sum(dtype=torch.float32)
+        if self._sum is None:
+            self._sum = torch.zeros_like(total)
+        self._sum.add_(total, alpha=weight)
         self._count += weight * values.numel()
 
     def take(self) -> Tensor:

@@ -43,7 +43,7 @@ class Classification(Task):
     Args:
         model: maps images to logits ``(N, num_classes)``.
         loss: maps logits and labels to a scalar.
-        optimizer, schedule: see :class:`Task`.
+        optimizer, schedule, accumulate, gradient_clip, burst: see :class:`Task`.
         classes: names of the classes in label order.
 
     Raises:
@@ -57,8 +57,19 @@ class Classification(Task):
         optimizer: Callable[[nn.Module], Optimizer],
         schedule: Schedule,
         classes: Sequence[str],
+        *,
+        accumulate: int = 1,
+        gradient_clip: float | None = None,
+        burst: int = 64,
     ) -> None:
-        super().__init__(check_classifier(model), optimizer, schedule)
+        super().__init__(
+            check_classifier(model),
+            optimizer,
+            schedule,
+            accumulate=accumulate,
+            gradient_clip=gradient_clip,
+            burst=burst,
+        )
         self.loss = loss
         self.classes = tuple(classes)
         self.test_predictions: Predictions | None = None
@@ -66,21 +77,22 @@ class Classification(Task):
         self._train_accuracy = DeviceMean()
         self._outputs: list[tuple[Tensor, Tensor]] = []
 
-    def training_step(self, batch: Batch) -> Tensor:
+    def training_loss(self, batch: Batch) -> tuple[Tensor, int]:
         images, labels = batch
         logits = self.model(images)
         loss = self.loss(logits, labels)
         self._train_loss.add(loss, weight=len(labels))
-        self._train_accuracy.add(logits.argmax(dim=1) == labels)
-        return loss
+        self._train_accuracy.add(logits.detach().argmax(dim=1) == labels)
+        return loss, len(labels)
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()
         loss = self.trainer.strategy.reduce(self._train_loss.take())  # the same on every rank
         if not loss.isfinite():
             self.trainer.should_stop = True
-        self.log("train/loss", loss, prog_bar=True, sync_dist=True)
-        self.log("train/accuracy", self._train_accuracy.take(), sync_dist=True)
+        self.log("train/loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
+        accuracy = self._train_accuracy.take()
+        self.log("train/accuracy", accuracy, batch_size=1, sync_dist=True)
 
     def validation_step(self, batch: Batch) -> None:
         self._evaluate(batch)
@@ -90,6 +102,7 @@ class Classification(Task):
 
     def on_validation_epoch_end(self) -> None:
         self._measure("val")
+        self.log_step()
 
     def on_test_epoch_end(self) -> None:
         self.test_predictions = self._measure("test")

@@ -71,28 +71,24 @@ def replay(rows: Sequence[Mapping[str, float]], logger: Logger) -> None:
 
 
 class Stopwatch(Callback):
-    """Logs the seconds each epoch trained, validation apart, and its training images per second."""
+    """Logs the seconds each epoch trained, validation apart, and its training images per second.
+
+    The module counts its ``samples``.
+    """
 
     def __init__(self) -> None:
-        self._images = 0
         self._started = 0.0
         self._trained: float | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._images = 0
         self._trained = None
         self._started = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        self._images += len(batch[0])
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trained = time.perf_counter() - self._started
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = self._trained or time.perf_counter() - self._started
-        images = self._images * trainer.world_size
-        pl_module.log("seconds", seconds, sync_dist=True)
-        pl_module.log("images_per_second", images / seconds, sync_dist=True)
+        images = pl_module.samples * trainer.world_size
+        pl_module.log("seconds", seconds, batch_size=1, sync_dist=True)
+        pl_module.log("images_per_second", images / seconds, batch_size=1, sync_dist=True)

@@ -65,6 +65,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         optimizer=_factory(config["optimizer"]),
         schedule=build(config["schedule"]),
         classes=data.spec.classes,
+        **settings.task_options,
     )
     return Lab(data, task, settings)
 

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Within it, Lightning's notices and four of its warnings are not printed."""
+    """Within it, Lightning's notices and five of its warnings are not printed."""
     loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*srun.*")
+        warnings.filterwarnings("ignore", message=".*`dataloader_iter`")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
         warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")

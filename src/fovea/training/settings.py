@@ -73,6 +73,14 @@ class TrainerSettings:
         """
         return "ddp_spawn" if self.strategy == "auto" and self.devices > 1 else self.strategy
 
+    @property
+    def task_options(self) -> dict[str, Any]:
+        """What the task does of these settings, since it steps its optimizer itself."""
+        options = {"accumulate": self.accumulate, "gradient_clip": self.gradient_clip}
+        # Weights are averaged once a call, and ranks must call as often as each other.
+        one_by_one = self.ema_decay is not None or self.devices > 1
+        return options | ({"burst": 1} if one_by_one else {})
+
     def single_device(self) -> TrainerSettings:
         """Return the same settings on one device."""
         return replace(self, devices=1, strategy="auto")
@@ -118,8 +126,6 @@ class TrainerSettings:
             enable_checkpointing=any(isinstance(item, ModelCheckpoint) for item in callbacks),
             enable_progress_bar=bar,
             enable_model_summary=False,
-            gradient_clip_val=self.gradient_clip,
-            accumulate_grad_batches=self.accumulate,
             limit_train_batches=limit,
             limit_val_batches=limit,
             limit_test_batches=limit,
