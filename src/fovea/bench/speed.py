@@ -22,7 +22,7 @@ NETWORKS = {"conv_net": "ConvNeuralNet", "resnet": "ResNet-20", "simple_cnn": "S
 
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
 _TINY = ["model=mlp", "model.hidden_sizes=[16]"]
-_SYNTHETIC = ["data.source={_target_: fovea.bench.synthetic.Synthetic}", "data.root=/"]
+_SYNTHETIC = {"_target_": "fovea.bench.synthetic.Synthetic"}
 _PEAKS = {"bf16-mixed": torch.bfloat16, "32": torch.float32}
 
 
@@ -57,7 +57,7 @@ def measure_training(
         "rounds": rounds,
         "steps": steps,
         "batch_size": batch_size,
-        "synthetic": "synthetic" in config["data"]["source"]["_target_"],
+        "synthetic": config["data"]["source"] == _SYNTHETIC,
         "flops_per_image": training_flops(model, inputs["in_channels"], inputs["image_size"]),
         "gemm_peak": {name: max(peak[name] for peak in peaks) for name in peaks[0]},
         "precision": _settings(config).resolved_precision,
@@ -120,7 +120,7 @@ def configure(network: Sequence[str], *, batch_size: int, threads: int) -> dict[
     try:
         _ = build(config["data"]).spec
     except DataError:
-        config = compose_run([*chosen, *_SYNTHETIC])
+        config["data"]["source"] = _SYNTHETIC
     return config
 
 
