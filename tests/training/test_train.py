@@ -111,7 +111,12 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
     assert (config["epochs"], config["optimizer"]["lr"]) == (3, 0.001)
     environment = recorded.read("environment.json")
     assert environment["packages"]["torch"] == version("torch")
-    assert environment["resolved"] == {"precision": "32", "strategy": "auto"}
+    assert environment["resolved"] == {
+        "precision": "32",
+        "strategy": "auto",
+        "compile": False,
+        "compile_reason": "63 steps are too few to try it",
+    }
     data = recorded.read("data.json")
     assert data["sizes"] == {"train": 1293, "val": 144, "test": 360}
     assert data["classes"] == list("0123456789")

@@ -1,8 +1,10 @@
 """The run id: a hash of everything in a config that can change the numbers, and nothing else.
 
-``auto`` values (precision, accelerator) are hashed as asked, not as resolved: an experiment has the
-same ids on every machine, so its table can be filled from several. What each became is in the
-run's ``environment.json``.
+``auto`` values (precision, accelerator, compile) are hashed as asked, not as resolved: an
+experiment has the same ids on every machine, so its table can be filled from several. What each
+became is in the run's ``environment.json``. ``trainer.compile=auto`` goes by a stopwatch, and
+compiled numbers differ from eager ones in their last digits: where two machines, or one before and
+after its timings are deleted, must agree to the bit, ask for ``true`` or ``false``.
 """
 
 from __future__ import annotations

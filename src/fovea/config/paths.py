@@ -48,6 +48,12 @@ def cache() -> Path:
     return Path.home() / ".cache" / "fovea" / "decoded"
 
 
+def timings() -> Path:
+    """Return the folder of timed networks: below ``$FOVEA_CACHE``, else ``~/.cache/fovea``."""
+    root = os.environ.get("FOVEA_CACHE") or "~/.cache/fovea"
+    return Path(root).expanduser() / "timings"
+
+
 def outputs() -> Path:
     """Return the output root: ``$FOVEA_OUTPUTS``, else the checkout's, else ``./outputs``."""
     if root := os.environ.get("FOVEA_OUTPUTS"):

@@ -56,8 +56,6 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     data.serve(inputs["in_channels"], inputs["image_size"])
     if settings.channels_last:
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    if settings.compile:
-        model.compile()
     task: Classification = build(
         config["task"],
         model=model,

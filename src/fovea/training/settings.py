@@ -29,7 +29,7 @@ class TrainerSettings:
         strategy: Lightning's; ``auto`` starts a process for each device (``ddp_spawn``).
         precision: ``auto`` is ``bf16-mixed`` where the hardware multiplies bfloat16, else ``32``.
         channels_last: NHWC memory format of weights and batches.
-        compile: ``torch.compile`` the network.
+        compile: train through ``torch.compile``; ``auto`` where it was found to be faster here.
         deterministic: deterministic kernels only; matters on a GPU, CPU runs are so anyway.
         gradient_clip: largest norm of the gradient; ``None`` does not clip.
         accumulate: batches per optimizer step.
@@ -46,7 +46,7 @@ class TrainerSettings:
     strategy: str = "auto"
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
     channels_last: bool = True
-    compile: bool = False
+    compile: Literal["auto", True, False] = "auto"
     deterministic: bool = False
     gradient_clip: PositiveFloat | None = None
     accumulate: PositiveInt = 1

@@ -28,6 +28,7 @@ from fovea.tracking.figures import confusion_figure, learning_curves
 from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome, RunInfo, Tracker
 from fovea.training.assemble import assemble, build, load_checkpoint
+from fovea.training.compiling import Choice, CompiledTraining, choose
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.settings import MONITOR, TrainerSettings
@@ -101,7 +102,8 @@ def _train_and_test(
         torch.set_num_threads(settings.threads)
     data.setup()
     _describe_data(run, data)
-    _describe_machine(run, settings)
+    compiling = choose(config, lab)
+    _describe_machine(run, settings, compiling)
     log.info(
         "%s: %s; %d parameters; %s",
         info.name,
@@ -118,6 +120,7 @@ def _train_and_test(
         callbacks=[
             Stopwatch(),
             *settings.callbacks(run.checkpoints, validation=data.has_validation),
+            *([CompiledTraining(data.batch_size)] if compiling.compile else []),
         ],
     )
     trainer.fit(task, datamodule=data)
@@ -188,11 +191,13 @@ def _describe_data(run: RunFolder, data: ImageData) -> None:
     )
 
 
-def _describe_machine(run: RunFolder, settings: TrainerSettings) -> None:
+def _describe_machine(run: RunFolder, settings: TrainerSettings, compiling: Choice) -> None:
     """Record what trains, what ``auto`` became, and the code as it stands."""
     resolved = {
         "precision": settings.resolved_precision,
         "strategy": settings.resolved_strategy,
+        "compile": compiling.compile,
+        "compile_reason": compiling.reason,
     }
     uncommitted = uncommitted_diff()
     run.write("environment.json", environment(uncommitted) | {"resolved": resolved})
