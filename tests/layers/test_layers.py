@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from fovea.layers.activations import Activation, ScaledTanh, activation_layer
+from fovea.layers.activations import Activation, ScaledTanh, activated_pool, activation_layer
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.layers.init import glorot_uniform, he_normal
 from fovea.layers.response_norm import ResponseNorm2d
@@ -60,3 +61,55 @@ def test_initialisations_have_their_spread_and_zero_biases():
     assert conv.weight.abs().max().item() == pytest.approx(bound, rel=0.01)
     assert conv.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
     assert not conv.bias.any()
+
+
+@pytest.mark.parametrize("name", get_args(Activation))
+@pytest.mark.parametrize("pool", [nn.MaxPool2d(3, stride=2), nn.AdaptiveAvgPool2d(4)])
+def test_a_pool_before_its_activation_is_the_same_function(name, pool):
+    maps = torch.randn(4, 3, 9, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    results = []
+    for layers in ([activation_layer(name), pool], activated_pool(name, pool)):
+        leaf = maps.clone().requires_grad_()
+        out = nn.Sequential(*layers)(leaf)
+        (gradient,) = torch.autograd.grad(out.square().sum(), leaf)
+        results.append((out, gradient))
+    torch.testing.assert_close(*results, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize(("name", "first"), [("relu", nn.MaxPool2d), ("gelu", nn.GELU)])
+def test_only_an_activation_that_never_decreases_is_pooled_first(name, first):
+    assert isinstance(activated_pool(name, nn.MaxPool2d(2))[0], first)
+    assert len(activated_pool(name, None)) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("p", [0.2, 0.25, 0.5])
+def test_dropout_zeroes_its_share_and_scales_the_rest(p, dtype):
+    torch.manual_seed(0)
+    ones = torch.ones(64, 16, 20, 21, dtype=dtype, requires_grad=True)
+    out = Dropout(p)(ones)
+    share = (out == 0).double().mean().item()
+    assert share == pytest.approx(p, abs=4 * (p * (1 - p) / ones.numel()) ** 0.5)
+    scale = torch.tensor(1 / (1 - p), dtype=dtype)
+    torch.testing.assert_close(out[out != 0], scale.expand(int((out != 0).sum())))
+    (gradient,) = torch.autograd.grad(out.sum(), ones)
+    assert torch.equal(gradient, out)
+
+
+def test_dropout_draws_by_the_seed_and_each_value_for_itself():
+    ones = torch.ones(2, 1001)
+    torch.manual_seed(1)
+    first, second = Dropout(0.5)(ones), Dropout(0.5)(ones)
+    torch.manual_seed(1)
+    assert torch.equal(Dropout(0.5)(ones), first)
+    assert not torch.equal(first, second)
+    shifted = [(first[:, k:] == first[:, : 1001 - k]).double().mean() for k in range(1, 9)]
+    assert all(abs(same - 0.5) < 0.07 for same in shifted)  # 3 standard deviations
+
+
+def test_dropout_keeps_the_memory_format_and_is_nothing_in_evaluation():
+    maps = torch.randn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    assert Dropout(0.5)(maps).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(Dropout(0.5).eval()(maps), maps)
+    assert torch.equal(Dropout(0.0)(maps), maps)
+    assert not Dropout(1.0)(maps).any()

@@ -17,7 +17,7 @@ from fovea.losses import CrossEntropy
 from fovea.metrics import confusion_matrix, per_class_accuracy
 from fovea.optim.optimizers import sgd
 from fovea.optim.schedules import Constant, Cosine, Schedule
-from fovea.tasks.base import DeviceMean
+from fovea.tasks.base import DeviceMean, Stepping
 from fovea.tasks.classification import Classification
 from fovea.training.quiet import quiet_libraries
 
@@ -54,7 +54,8 @@ class Batches(list[tuple[Tensor, Tensor]]):
 def task(lr: float = 0.0, schedule: Schedule | None = None, **options: Any) -> Classification:
     optimizer = partial(sgd, lr=lr, momentum=0.0, nesterov=False, weight_decay=0.0)
     schedule = schedule or Constant()
-    return Classification(Scale(), CrossEntropy(), optimizer, schedule, CLASSES, **options)
+    stepping = Stepping(**options)
+    return Classification(Scale(), CrossEntropy(), optimizer, schedule, stepping, CLASSES)
 
 
 def trainer(epochs: int = 1, *callbacks: Callback) -> Trainer:
@@ -163,7 +164,7 @@ def test_training_stops_after_an_epoch_that_diverged(bad: float) -> None:
 
 def test_a_network_that_is_no_classifier_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"Linear is no classifier: it has no num_features"):
-        Classification(nn.Linear(2, 2), CrossEntropy(), sgd, Constant(), CLASSES)
+        Classification(nn.Linear(2, 2), CrossEntropy(), sgd, Constant(), Stepping(), CLASSES)
 
 
 def test_device_mean() -> None:

@@ -23,6 +23,20 @@ def activation_layer(name: Activation) -> nn.Module:
     return _ACTIVATIONS[name]()
 
 
+def activated_pool(name: Activation, pool: nn.Module | None) -> list[nn.Module]:
+    """Return an activation followed by a pool, as layers in the cheapest order.
+
+    A max-pool goes first where the activation never decreases: the function and its gradients are
+    the same, and the activation has fewer values to map.
+    """
+    activation = activation_layer(name)
+    if pool is None:
+        return [activation]
+    monotonic = name not in ("gelu", "silu")
+    first = isinstance(pool, nn.MaxPool2d) and monotonic
+    return [pool, activation] if first else [activation, pool]
+
+
 class ScaledTanh(nn.Module):
     """1.7159 · tanh(2x/3), which maps ±1 to ±1 (LeCun et al., 1998, App. A). Any shape."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.activations import activated_pool
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
 
@@ -39,17 +41,16 @@ class ConvNet(nn.Module):
         self.convs = nn.Sequential()
         channels = in_channels
         for out_channels, kernel, pooled in _CONVS:
-            conv = nn.Sequential(nn.Conv2d(channels, out_channels, kernel, padding=1), nn.ReLU())
-            if pooled:
-                conv.append(nn.MaxPool2d(3, stride=2))
-            self.convs.append(conv)
+            pool = nn.MaxPool2d(3, stride=2) if pooled else None
+            conv = nn.Conv2d(channels, out_channels, kernel, padding=1)
+            self.convs.append(nn.Sequential(conv, *activated_pool("relu", pool)))
             channels = out_channels
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(channels * map_size(self.convs, image_size) ** 2, 512),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(512, self.num_features),
             nn.ReLU(),
         )

@@ -7,6 +7,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.activations import activated_pool
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
 
@@ -43,8 +45,7 @@ class GuideCNN(nn.Module):
                 nn.Sequential(
                     nn.Conv2d(inputs, outputs, 3, padding=1),
                     nn.BatchNorm2d(outputs),
-                    nn.ReLU(),
-                    pool,
+                    *activated_pool("relu", pool),
                 )
                 for (inputs, outputs), pool in zip(
                     pairwise((in_channels, *_CHANNELS)), pools, strict=True
@@ -56,7 +57,7 @@ class GuideCNN(nn.Module):
             nn.Flatten(),
             nn.Linear(_CHANNELS[-1] * 4**2, self.num_features),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.head = linear_head(self.num_features, num_classes)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.activations import activated_pool
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.layers.init import glorot_uniform
 from fovea.models.geometry import map_size
@@ -38,14 +40,14 @@ class KerasMnistCNN(nn.Module):
         super().__init__()
         self.convs = nn.Sequential(
             nn.Sequential(nn.Conv2d(in_channels, 32, 3), nn.ReLU()),
-            nn.Sequential(nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)),
+            nn.Sequential(nn.Conv2d(32, 64, 3), *activated_pool("relu", nn.MaxPool2d(2))),
         )
         self.hidden = nn.Sequential(
-            nn.Dropout(conv_dropout),
+            Dropout(conv_dropout),
             nn.Flatten(),
             nn.Linear(64 * map_size(self.convs, image_size) ** 2, self.num_features),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.head = linear_head(self.num_features, num_classes)
         self.apply(glorot_uniform)

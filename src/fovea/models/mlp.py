@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
 from fovea.layers.activations import Activation, activation_layer
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.layers.init import glorot_uniform
 
@@ -39,7 +40,7 @@ class MLP(nn.Module):
         self.hidden = nn.Sequential(
             *(
                 nn.Sequential(
-                    nn.Linear(inputs, outputs), activation_layer(activation), nn.Dropout(dropout)
+                    nn.Linear(inputs, outputs), activation_layer(activation), Dropout(dropout)
                 )
                 for inputs, outputs in pairwise(sizes)
             )

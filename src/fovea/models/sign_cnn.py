@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
+from fovea.layers.activations import activated_pool
 from fovea.layers.head import linear_head
 from fovea.layers.init import glorot_uniform
 from fovea.models.geometry import map_size
@@ -45,10 +46,9 @@ class SignCNN(nn.Module):
         self.convs = nn.Sequential()
         channels = in_channels
         for out_channels, pooled in _CONVS[pools]:
-            conv = nn.Sequential(nn.Conv2d(channels, out_channels, 3), nn.ReLU())
-            if pooled:
-                conv.append(nn.MaxPool2d(2))
-            self.convs.append(conv)
+            pool = nn.MaxPool2d(2) if pooled else None
+            conv = nn.Conv2d(channels, out_channels, 3)
+            self.convs.append(nn.Sequential(conv, *activated_pool("relu", pool)))
             channels = out_channels
         self.hidden = nn.Sequential(
             nn.Flatten(),

@@ -7,6 +7,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
+from fovea.layers.activations import activated_pool
+from fovea.layers.dropout import Dropout
 from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
 
@@ -42,9 +44,8 @@ class SimpleCNN(nn.Module):
                 nn.Sequential(
                     nn.Conv2d(inputs, outputs, 3, padding=1),
                     nn.BatchNorm2d(outputs),
-                    nn.ReLU(),
-                    nn.MaxPool2d(2),
-                    nn.Dropout(dropout),
+                    *activated_pool("relu", nn.MaxPool2d(2)),
+                    Dropout(dropout),
                 )
                 for inputs, outputs in pairwise((in_channels, *_CHANNELS))
             )
@@ -53,7 +54,7 @@ class SimpleCNN(nn.Module):
             nn.Flatten(),
             nn.Linear(_CHANNELS[-1] * map_size(self.convs, image_size) ** 2, self.num_features),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
         self.head = linear_head(self.num_features, num_classes)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
-from fovea.layers.activations import Activation, activation_layer
+from fovea.layers.activations import Activation, activated_pool
 from fovea.layers.head import linear_head
 from fovea.layers.init import he_normal
 from fovea.models.geometry import map_size
@@ -57,13 +57,13 @@ class VGG(nn.Module):
         channels = in_channels
         for out_channels, convs in zip(_CHANNELS, _CONVS_PER_STAGE[depth], strict=True):
             stage = nn.Sequential()
-            for _ in range(convs):
+            for left in reversed(range(convs)):
                 stage.append(nn.Conv2d(channels, out_channels, 3, padding=1))
                 if batch_norm:
                     stage.append(nn.BatchNorm2d(out_channels))
-                stage.append(activation_layer(activation))
+                stage.extend(activated_pool(activation, None if left else nn.MaxPool2d(2)))
                 channels = out_channels
-            self.stages.append(stage.append(nn.MaxPool2d(2)))
+            self.stages.append(stage)
         map_size(self.stages, image_size)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = linear_head(self.num_features, num_classes)

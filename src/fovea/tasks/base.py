@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
@@ -18,6 +19,21 @@ from fovea.optim.schedules import Schedule, per_step
 BURST_SECONDS = 0.1
 
 
+@dataclass(frozen=True)
+class Stepping:
+    """How a task steps its optimizer.
+
+    Args:
+        accumulate: batches per optimizer step; the last step of an epoch may have fewer.
+        gradient_clip: largest norm of the gradient; ``None`` does not clip.
+        burst: most batches to a burst, which also ends after ``BURST_SECONDS``.
+    """
+
+    accumulate: int = 1
+    gradient_clip: float | None = None
+    burst: int = 64
+
+
 class Task(LightningModule):
     """A network, its optimizer and its schedule; a subclass adds the loss of its problem.
 
@@ -29,9 +45,7 @@ class Task(LightningModule):
         model: the network under study.
         optimizer: makes the optimizer of a network.
         schedule: the learning rate's multiplier over training.
-        accumulate: batches per optimizer step; the last step of an epoch may have fewer.
-        gradient_clip: largest norm of the gradient; ``None`` does not clip.
-        burst: most batches to a burst, which also ends after ``BURST_SECONDS``.
+        stepping: accumulation, clipping and bursts.
 
     Attributes:
         samples: training samples of this process in the current epoch.
@@ -42,10 +56,7 @@ class Task(LightningModule):
         model: nn.Module,
         optimizer: Callable[[nn.Module], Optimizer],
         schedule: Schedule,
-        *,
-        accumulate: int = 1,
-        gradient_clip: float | None = None,
-        burst: int = 64,
+        stepping: Stepping,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -53,9 +64,7 @@ class Task(LightningModule):
         self.samples = 0
         self._optimizer = optimizer
         self._schedule = schedule
-        self._accumulate = accumulate
-        self._gradient_clip = gradient_clip
-        self._burst = burst
+        self._stepping = stepping
 
     def forward(self, images: Tensor) -> Any:
         return self.model(images)
@@ -71,7 +80,7 @@ class Task(LightningModule):
         scheduler = per_step(
             optimizer,
             self._schedule,
-            total_steps=ceil(batches / self._accumulate) * epochs,
+            total_steps=ceil(batches / self._stepping.accumulate) * epochs,
             epochs=epochs,
         )
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
@@ -82,16 +91,17 @@ class Task(LightningModule):
     def training_step(self, dataloader_iter: Any) -> None:
         optimizer: Any = self.optimizers()
         scheduler: Any = self.lr_schedulers()
+        accumulate = self._stepping.accumulate
         until = time.perf_counter() + BURST_SECONDS
-        for _ in range(self._burst):
+        for _ in range(self._stepping.burst):
             batch, index, _ = next(dataloader_iter)
             loss, samples = self.training_loss(batch)
             self.samples += samples
             # Lightning's autocast spans the burst; it is meant for the forward pass only, and
             # keeps the weights it has cast.
             with torch.autocast(self.device.type, enabled=False):
-                self.manual_backward(loss / self._accumulate if self._accumulate > 1 else loss)
-                if (index + 1) % self._accumulate == 0 or dataloader_iter.done:
+                self.manual_backward(loss / accumulate if accumulate > 1 else loss)
+                if (index + 1) % accumulate == 0 or dataloader_iter.done:
                     optimizer.step()
                     optimizer.zero_grad()
                     scheduler.step()
@@ -100,8 +110,8 @@ class Task(LightningModule):
                 return
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        if self._gradient_clip is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._gradient_clip)
+        if (norm := self._stepping.gradient_clip) is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), norm)
 
     def on_train_epoch_end(self) -> None:
         lr = self.trainer.optimizers[0].param_groups[0]["lr"]

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from fovea.metrics import classification_metrics
 from fovea.models.protocol import check_classifier
 from fovea.optim.schedules import Schedule
-from fovea.tasks.base import DeviceMean, Task
+from fovea.tasks.base import DeviceMean, Stepping, Task
 
 Batch = tuple[Tensor, Tensor]
 Stage = Literal["val", "test"]
@@ -43,7 +43,7 @@ class Classification(Task):
     Args:
         model: maps images to logits ``(N, num_classes)``.
         loss: maps logits and labels to a scalar.
-        optimizer, schedule, accumulate, gradient_clip, burst: see :class:`Task`.
+        optimizer, schedule, stepping: see :class:`Task`.
         classes: names of the classes in label order.
 
     Raises:
@@ -56,20 +56,10 @@ class Classification(Task):
         loss: nn.Module,
         optimizer: Callable[[nn.Module], Optimizer],
         schedule: Schedule,
+        stepping: Stepping,
         classes: Sequence[str],
-        *,
-        accumulate: int = 1,
-        gradient_clip: float | None = None,
-        burst: int = 64,
     ) -> None:
-        super().__init__(
-            check_classifier(model),
-            optimizer,
-            schedule,
-            accumulate=accumulate,
-            gradient_clip=gradient_clip,
-            burst=burst,
-        )
+        super().__init__(check_classifier(model), optimizer, schedule, stepping)
         self.loss = loss
         self.classes = tuple(classes)
         self.test_predictions: Predictions | None = None

@@ -62,8 +62,8 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         loss=build(config["loss"]),
         optimizer=_factory(config["optimizer"]),
         schedule=build(config["schedule"]),
+        stepping=settings.stepping,
         classes=data.spec.classes,
-        **settings.task_options,
     )
     return Lab(data, task, settings)
 

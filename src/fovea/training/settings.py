@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, Model
 from pytorch_lightning.loggers import Logger
 
 from fovea.config.types import Fraction, PositiveFloat, PositiveInt
+from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
 from fovea.tracking.progress import ProgressBar
 
@@ -74,12 +75,12 @@ class TrainerSettings:
         return "ddp_spawn" if self.strategy == "auto" and self.devices > 1 else self.strategy
 
     @property
-    def task_options(self) -> dict[str, Any]:
-        """What the task does of these settings, since it steps its optimizer itself."""
-        options = {"accumulate": self.accumulate, "gradient_clip": self.gradient_clip}
+    def stepping(self) -> Stepping:
+        """How the task steps its optimizer under these settings."""
         # Weights are averaged once a call, and ranks must call as often as each other.
         one_by_one = self.ema_decay is not None or self.devices > 1
-        return options | ({"burst": 1} if one_by_one else {})
+        burst = 1 if one_by_one else Stepping.burst
+        return Stepping(self.accumulate, self.gradient_clip, burst)
 
     def single_device(self) -> TrainerSettings:
         """Return the same settings on one device."""
