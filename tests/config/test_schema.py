@@ -26,6 +26,8 @@ REFUSED = [
     ("optimizer.lr=fast", "optimizer.lr=fast: should be a valid number"),
     ("data.val_fraction=1", "data.val_fraction=1: should be less than 1"),
     ("trainer.compile=yes", "trainer.compile=yes: should be 'auto', True or False"),
+    ("data.memory_limit=-1", "data.memory_limit=-1: should be 'auto' or greater than 0"),
+    ("data.memory_limit=all", "data.memory_limit=all: should be 'auto' or a valid number"),
     ("data.fit=padd", "data.fit=padd: should be 'pad', 'resize' or 'crop'"),
     ("model.num_classes=some", "model.num_classes=some: should be a valid integer"),
     ("model.hidden_sizes=3", "model.hidden_sizes=3: should be a valid array"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 import torch
 
+from fovea.config.errors import DataError
 from fovea.data import cache
 from fovea.data.cache import read_cached
 from fovea.data.fingerprint import fingerprint
@@ -38,7 +41,7 @@ class Slow(Source):
 
 @pytest.fixture(autouse=True)
 def _every_set_is_worth_keeping(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache, "_WORTH_SECONDS", 0.0)
+    monkeypatch.setattr(cache, "WORTH_SECONDS", 0.0)
     READS.clear()
 
 
@@ -104,6 +107,90 @@ def test_images_that_are_decoded_later_are_not_kept(root: Path, folder: Path) ->
 def test_a_set_that_is_read_fast_is_not_kept(
     root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache, "_WORTH_SECONDS", 1000.0)
+    monkeypatch.setattr(cache, "WORTH_SECONDS", 1000.0)
     read_cached(Slow(), root, skip_bad=False)
     assert not folder.exists()
+
+
+ENTRY = ("a set", 7)
+
+
+def two_images(stream: BinaryIO) -> dict[str, Any]:
+    stream.write(bytes(range(4)))
+    stream.write(bytes(range(4, 8)))
+    return {"count": 2, "note": "é"}
+
+
+def test_pixels_are_mapped_as_they_were_written(folder: Path) -> None:
+    entry = cache.entry_of(*ENTRY)
+    assert cache.load_pixels(entry, (2, 2, 1)) is None
+    assert cache.keep_pixels(entry, 8, two_images) == {"count": 2, "note": "é"}
+    kept = cache.load_pixels(cache.entry_of(*ENTRY), (2, 2, 1))
+    assert kept is not None
+    pixels, about = kept
+    assert pixels.shape == (2, 2, 2, 1)
+    assert pixels.flatten().tolist() == list(range(8))
+    assert about == {"count": 2, "note": "é"}
+    assert cache.entry_of("a set", 8) != entry
+
+
+@pytest.mark.parametrize("suffix", [".pixels", ".json"])
+def test_damaged_pixels_are_no_entry(suffix: str, folder: Path) -> None:
+    entry = cache.entry_of(*ENTRY)
+    cache.keep_pixels(entry, 8, two_images)
+    file = entry.with_suffix(suffix)
+    file.write_bytes(file.read_bytes()[:-4])
+    assert cache.load_pixels(entry, (2, 2, 1)) is None
+    file.unlink()
+    assert cache.load_pixels(entry, (2, 2, 1)) is None
+
+
+def test_a_writer_that_fails_leaves_nothing(folder: Path) -> None:
+    def fail(stream: BinaryIO) -> dict[str, Any]:
+        two_images(stream)
+        raise DataError("7.png: cannot be decoded")
+
+    with pytest.raises(DataError):
+        cache.keep_pixels(cache.entry_of(*ENTRY), 8, fail)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_disk_that_is_full_or_becomes_so_is_done_without(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def disk_full(stream: BinaryIO) -> dict[str, Any]:
+        raise OSError(28, "No space left on device")
+
+    entry = cache.entry_of(*ENTRY)
+    assert cache.keep_pixels(entry, 8, disk_full) is None
+    assert cache.keep_pixels(entry, 2**60, two_images) is None
+    assert list(folder.iterdir()) == []
+    assert [each.levelname for each in caplog.records] == ["WARNING"] * 2
+    assert "No space left" in caplog.messages[0]
+    assert "free" in caplog.messages[1]
+
+
+def test_what_a_killed_writer_left_is_removed_in_time(folder: Path) -> None:
+    folder.mkdir()
+    old, new = folder / ".old.pixels.x", folder / ".new.pixels.y"
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
+    cache.keep_pixels(cache.entry_of(*ENTRY), 8, two_images)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_two_writers_at_once_leave_one_entry(folder: Path) -> None:
+    entry = cache.entry_of(*ENTRY)
+
+    def interrupted(stream: BinaryIO) -> dict[str, Any]:
+        about = two_images(stream)
+        assert cache.keep_pixels(entry, 8, two_images)  # the other process is faster
+        return about
+
+    assert cache.keep_pixels(entry, 8, interrupted)
+    assert len(list(folder.iterdir())) == 2
+    kept = cache.load_pixels(entry, (2, 2, 1))
+    assert kept is not None
+    assert kept[0].flatten().tolist() == list(range(8))

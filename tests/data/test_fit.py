@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from fovea.config.errors import DataError
-from fovea.data.fit import FitMode, decode_all, decode_fitted, fit_images
+from fovea.data.fit import FitMode, decode_fitted, fit_images
 from fovea.data.source import Files, ImageFile
 
 
@@ -22,6 +22,14 @@ def image_file(pixels: np.ndarray, name: str = "image.png") -> ImageFile:
 
 def files(*items: ImageFile) -> Files:
     return Files(list(items), torch.arange(len(items)))
+
+
+def alone(pixels: np.ndarray, size: int, mode: FitMode) -> torch.Tensor:
+    decoded, kept, skipped = decode_fitted(
+        files(image_file(pixels)), [0], size, 3, mode, skip_bad=False
+    )
+    assert (kept, skipped) == ([0], [])
+    return decoded
 
 
 def test_an_image_of_the_right_size_is_untouched() -> None:
@@ -77,24 +85,22 @@ def test_grey_stays_one_channel_for_three() -> None:
 @pytest.mark.parametrize(("height", "width"), [(6, 6), (5, 9), (9, 5), (40, 20), (12, 12)])
 def test_files_of_any_size_become_square(mode: FitMode, height: int, width: int) -> None:
     pixels = np.full((height, width, 3), 80, np.uint8)
-    images, skipped = decode_all(files(image_file(pixels)), 12, 3, mode, skip_bad=False)
-    assert images.pixels.shape == (1, 12, 12, 3)
-    assert images.pixels.dtype == torch.uint8
-    assert images.pixels[0, 6, 6].tolist() == [80, 80, 80]
-    assert skipped == []
+    decoded = alone(pixels, 12, mode)
+    assert decoded.shape == (1, 12, 12, 3)
+    assert decoded.dtype == torch.uint8
+    assert decoded[0, 6, 6].tolist() == [80, 80, 80]
 
 
 def test_files_and_arrays_are_padded_and_cropped_alike() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 10, 3), np.uint8)
     for mode, size in (("pad", 12), ("pad", 13), ("crop", 6)):
-        decoded, _ = decode_all(files(image_file(pixels)), size, 3, mode, skip_bad=False)
-        assert decoded.pixels.equal(fit_images(torch.from_numpy(pixels)[None], size, 3, mode))
+        decoded = alone(pixels, size, mode)
+        assert decoded.equal(fit_images(torch.from_numpy(pixels)[None], size, 3, mode))
 
 
 def test_pad_keeps_the_aspect_ratio_of_a_large_file() -> None:
     pixels = np.full((10, 20, 3), 80, np.uint8)
-    decoded, _ = decode_all(files(image_file(pixels)), 10, 3, "pad", skip_bad=False)
-    rows = decoded.pixels[0, :, 5, 0]
+    rows = alone(pixels, 10, "pad")[0, :, 5, 0]
     assert rows.tolist() == [0, 0, 80, 80, 80, 80, 80, 0, 0, 0]
 
 
@@ -102,9 +108,11 @@ def test_a_bad_file_is_named_or_skipped_and_counted() -> None:
     good = image_file(np.zeros((4, 4), np.uint8))
     bad = ImageFile("cats/17.png", good.read()[:40])
     with pytest.raises(DataError, match=r"cats/17\.png: cannot be decoded .* data\.skip_bad=true"):
-        decode_all(files(good, bad), 4, 1, "resize", skip_bad=False)
-    images, skipped = decode_all(files(bad, good, bad, good), 4, 1, "resize", skip_bad=True)
-    assert images.labels.tolist() == [1, 3]
+        decode_fitted(files(good, bad), [0, 1], 4, 1, "resize", skip_bad=False)
+    four = files(bad, good, bad, good)
+    pixels, kept, skipped = decode_fitted(four, range(4), 4, 1, "resize", skip_bad=True)
+    assert len(pixels) == 2
+    assert kept == [1, 3]
     assert len(skipped) == 2
     assert skipped[0].startswith("cats/17.png: ")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,8 +16,8 @@ from fovea.augment.flip_crop import FlipCrop
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import DataError
-from fovea.data.fit import Decoding, decode_all
-from fovea.data.loaders import EpochOrder, Finish, InMemoryLoader, StreamingLoader
+from fovea.data.fit import Decoding, decode_fitted
+from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.source import Files, ImageFile, Images
 
 CPU = torch.device("cpu")
@@ -25,7 +26,7 @@ DECODING: Decoding = (8, 3, "resize")
 
 def order(size: int = 10, batch_size: int = 4, **changes: object) -> EpochOrder:
     arguments = {"seed": 0, "shuffle": True} | changes
-    return EpochOrder(size, batch_size, **arguments)  # pyright: ignore[reportArgumentType]
+    return EpochOrder(torch.arange(size), batch_size, **arguments)  # pyright: ignore[reportArgumentType]
 
 
 def samples(batches: EpochOrder) -> list[int]:
@@ -142,53 +143,54 @@ def test_augmentation_is_a_function_of_seed_epoch_rank_and_batch() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_files_give_the_batches_that_memory_gives(workers: int) -> None:
+@pytest.mark.parametrize("path", ["host", "files"])
+def test_every_path_gives_the_batches_that_memory_gives(path: str, workers: int) -> None:
     files = pictures()
-    images, _ = decode_all(files, *DECODING, skip_bad=False)
+    pixels, _, _ = decode_fitted(files, range(10), *DECODING, skip_bad=False)
+    images = Images(pixels, files.labels)
     augmented = finish(FlipCrop(padding=2), mean=[0.1, 0.2, 0.3], std=[0.4, 0.5, 0.6])
-    batches, streamed_batches = order(seed=3), order(seed=3)
-    in_memory = InMemoryLoader(images, augmented, batches)
-    streamed = StreamingLoader(
-        files, augmented, streamed_batches, DECODING, skipped=None, workers=workers
+    rows = torch.tensor([9, 0, 1, 3, 4, 5, 6, 7, 8])
+    in_memory = InMemoryLoader(images, augmented, EpochOrder(rows, 4, 3, shuffle=True))
+    batches = EpochOrder(rows, 4, 3, shuffle=True)
+    other = (
+        HostLoader(images, augmented, batches, workers=workers)
+        if path == "host"
+        else StreamingLoader(files, augmented, batches, DECODING, workers=workers)
     )
-    assert len(in_memory) == len(streamed) == 3
+    assert len(in_memory) == len(other) == 2
     for epoch in (0, 1):
-        batches.set_epoch(epoch)
-        streamed_batches.set_epoch(epoch)
-        pairs = list(zip(in_memory, streamed, strict=True))
-        assert len(pairs) == 3
-        for (expected, labels), (result, streamed_labels) in pairs:
+        in_memory.sampler.set_epoch(epoch)
+        other.sampler.set_epoch(epoch)
+        pairs = list(zip(in_memory, other, strict=True))
+        assert len(pairs) == 2
+        for (expected, labels), (result, other_labels) in pairs:
             torch.testing.assert_close(result, expected, rtol=0, atol=0)
-            assert streamed_labels.tolist() == labels.tolist()
+            assert other_labels.tolist() == labels.tolist()
 
 
-def streamed_labels(files: Files, skipped: list[str] | None) -> list[list[int]]:
-    batches = order(len(files), 4, shuffle=False)
-    loader = StreamingLoader(files, finish(), batches, DECODING, skipped=skipped, workers=0)
-    return [labels.tolist() for _ in range(2) for _, labels in loader]
+def test_an_epoch_on_the_host_may_be_left_early() -> None:
+    images = Images(torch.zeros(100, 2, 2, 1, dtype=torch.uint8), torch.arange(100))
+    loader = HostLoader(images, finish(), order(100, 2, shuffle=False), workers=2)
+    batches = iter(loader)
+    assert next(batches)[1].tolist() == [0, 1]
+    batches.close()
+    assert threading.active_count() == 1
+    assert [labels.tolist() for _, labels in loader][-1] == [98, 99]
 
 
-def test_streaming_leaves_a_bad_file_out_of_its_batch_and_names_it_once() -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_goes_bad_stops_the_epoch_in_one_line(workers: int) -> None:
     files = pictures(6)
-    items = list(files.items)
-    for index in (1, 4, 5):
-        items[index] = ImageFile(f"bad/{index}.png", b"\x89PNG no more")
-    broken = Files(items, files.labels)
-    skipped: list[str] = []
-    assert streamed_labels(broken, skipped) == [[0, 2, 3]] * 2  # the second batch is empty
-    assert [reason.partition(":")[0] for reason in skipped] == [
-        "bad/1.png",
-        "bad/4.png",
-        "bad/5.png",
-    ]
-    with pytest.raises(DataError, match=r"bad/1\.png: cannot be decoded"):
-        streamed_labels(broken, None)
+    items = [*files.items[:4], ImageFile("bad/4.png", b"\x89PNG no more"), files.items[5]]
+    loader = StreamingLoader(
+        Files(items, files.labels), finish(), order(6), DECODING, workers=workers
+    )
+    with pytest.raises(DataError, match=r"^bad/4\.png: cannot be decoded[^\n]*$"):
+        list(loader)
 
 
 def test_decoded_colours_reach_the_batch() -> None:
-    loader = StreamingLoader(
-        pictures(3), finish(), order(3, 4, shuffle=False), DECODING, skipped=None, workers=0
-    )
+    loader = StreamingLoader(pictures(3), finish(), order(3, 4, shuffle=False), DECODING, workers=0)
     ((batch, _),) = loader
     expected = np.array([[0, 255, 7], [20, 254, 7], [40, 253, 7]], np.float32) / 255
     np.testing.assert_allclose(batch[:, :, 4, 4].numpy(), expected, atol=1e-6)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import pickle
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,9 +18,10 @@ import torch
 from PIL import Image
 from torch import Generator, Tensor
 
+from fovea.augment.flip_crop import FlipCrop
 from fovea.config.errors import ConfigError, DataError
 from fovea.data.digits import Digits
-from fovea.data.loaders import InMemoryLoader, StreamingLoader
+from fovea.data.loaders import HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.module import ImageData
 from fovea.data.source import Files, ImageFile, Images, Source, Spec, Splits
 
@@ -285,32 +289,128 @@ def file_data(splits: Splits, **arguments: Any) -> ImageData:
     return data
 
 
+PATHS = {
+    "memory": InMemoryLoader,
+    "disk": HostLoader,  # memory-mapped, and larger than the memory allowed
+    "as needed": StreamingLoader,
+}
+
+
+def data_on(
+    path: str, splits: Splits, monkeypatch: pytest.MonkeyPatch, **arguments: Any
+) -> ImageData:
+    """A module that serves image files in one of three ways."""
+    monkeypatch.setenv("FOVEA_CACHE", f"{os.environ['FOVEA_CACHE']}-{path}")
+    worth = 0.0 if path == "disk" else float("inf")
+    monkeypatch.setattr("fovea.data.cache.WORTH_SECONDS", worth)
+    limit = "auto" if path == "memory" else 1e-9
+    data = file_data(splits, memory_limit=limit, **arguments)
+    data.setup()
+    for loader in (data.train_dataloader(), data.test_dataloader()):
+        assert isinstance(loader, PATHS[path])
+    return data
+
+
 @pytest.mark.parametrize("workers", [0, 1])
-def test_streaming_gives_what_memory_gives(workers: int) -> None:
-    arguments = {"val_fraction": 0.25, "batch_size": 2, "seed": 5}
-    memory = file_data(folder_of_files(), **arguments)
-    streamed = file_data(folder_of_files(), memory_limit=1e-9, workers=workers, **arguments)
-    assert memory.sizes == streamed.sizes == {"train": 6, "val": 2, "test": 4}
-    assert memory.statistics == streamed.statistics
-    assert memory.fingerprint == streamed.fingerprint
-    for part in ("train", "val", "test"):
+@pytest.mark.parametrize("bad", [(), (0, 3, 9)])
+@pytest.mark.parametrize("path", ["disk", "as needed"])
+def test_memory_disk_and_files_give_the_same(
+    path: str, bad: tuple[int, ...], workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments: dict[str, Any] = {"val_fraction": 0.25, "batch_size": 2, "seed": 5}
+    arguments |= {"skip_bad": bool(bad), "workers": workers, "augment": FlipCrop(padding=1)}
+    memory = data_on("memory", folder_of_files(bad), monkeypatch, **arguments)
+    other = data_on(path, folder_of_files(bad), monkeypatch, **arguments)
+    assert memory.sizes == other.sizes
+    assert memory.sizes["train"] == (4 if bad else 6)
+    assert memory.statistics == other.statistics
+    assert memory.fingerprint == other.fingerprint
+    assert memory.skipped == other.skipped
+    for part in ("train", "val", "test", "train_eval"):
         expected = getattr(memory, f"{part}_dataloader")()
-        result = getattr(streamed, f"{part}_dataloader")()
-        assert isinstance(expected, InMemoryLoader)
-        assert isinstance(result, StreamingLoader)
-        for (x, labels), (y, streamed_labels) in zip(expected, result, strict=True):
-            torch.testing.assert_close(y, x, rtol=0, atol=0)
-            assert streamed_labels.tolist() == labels.tolist()
-    for picture_in_memory, decoded in zip(memory.pictures(3), streamed.pictures(3), strict=True):
+        result = getattr(other, f"{part}_dataloader")()
+        for epoch in (0, 1):
+            expected.sampler.set_epoch(epoch)
+            result.sampler.set_epoch(epoch)
+            for (x, labels), (y, other_labels) in zip(expected, result, strict=True):
+                torch.testing.assert_close(y, x, rtol=0, atol=0)
+                assert other_labels.tolist() == labels.tolist()
+    for picture_in_memory, decoded in zip(memory.pictures(3), other.pictures(3), strict=True):
         np.testing.assert_array_equal(decoded, picture_in_memory)
 
 
-def test_bad_files_are_skipped_and_counted() -> None:
-    data = file_data(folder_of_files(bad=[0, 3, 9]), skip_bad=True, val_fraction=0, batch_size=2)
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("workers", [0, 1])
+def test_no_path_draws_from_the_run_s_generator(
+    path: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = torch.get_rng_state()
+    arguments: dict[str, Any] = {"val_fraction": 0.25, "batch_size": 2, "workers": workers}
+    data = data_on(path, folder_of_files(), monkeypatch, **arguments)
+    for _ in range(2):
+        batches(data.train_dataloader())
+    assert torch.get_rng_state().equal(state)
+
+
+def test_statistics_are_of_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fovea.data.decoded._CHUNK_BYTES", 1)
+    monkeypatch.setattr("fovea.data.module._CHUNK", 1)
+    for path in PATHS:
+        data = data_on(path, folder_of_files(), monkeypatch, val_fraction=0, batch_size=2)
+        assert data.statistics[0] == pytest.approx([35 / 255] * 3)  # of 0, 10, … 70
+        assert data.statistics[1] == pytest.approx([np.arange(0, 80, 10).std() / 255] * 3)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_bad_files_are_skipped_and_counted(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments: dict[str, Any] = {"val_fraction": 0, "batch_size": 2}
+    broken = folder_of_files(bad=[0, 3, 9])
+    data = data_on(path, broken, monkeypatch, skip_bad=True, **arguments)
     assert data.sizes == {"train": 6, "test": 3}
     assert [reason.partition(":")[0] for reason in data.skipped] == ["0.png", "3.png", "9.png"]
     with pytest.raises(DataError, match=r"0\.png: cannot be decoded"):
-        file_data(folder_of_files(bad=[0]), val_fraction=0, batch_size=2).setup()
+        data_on(path, broken, monkeypatch, **arguments)
+
+
+def test_where_pixels_are_held_is_told_once_if_they_do_not_fit(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO", "fovea.data")
+    said = {}
+    for path in PATHS:
+        caplog.clear()
+        data_on(path, folder_of_files(), monkeypatch, val_fraction=0, batch_size=2)
+        said[path] = [each.getMessage() for each in caplog.records if "GiB" in each.getMessage()]
+    assert said == {
+        "memory": [],
+        "disk": ["0.00 GiB of pixels, 0.00 GiB allowed on cpu: moved there batch by batch"],
+        "as needed": [
+            "0.00 GiB of pixels, 0.00 GiB of memory allowed: decoded as needed in every epoch"
+        ],
+    }
+
+
+@pytest.mark.parametrize(("limit", "kind"), [("auto", InMemoryLoader), (1e-9, HostLoader)])
+def test_a_decoded_set_is_held_on_the_device_if_it_fits(limit: Any, kind: type) -> None:
+    data = given(TWENTY, val_fraction=0.2, memory_limit=limit)
+    device = torch.device("meta")  # stands for a GPU: it has memory of its own
+    strategy = SimpleNamespace(root_device=device)
+    data.trainer = SimpleNamespace(strategy=strategy, global_rank=0, world_size=1)  # pyright: ignore[reportAttributeAccessIssue]
+    train, val = data.train_dataloader(), data.val_dataloader()
+    assert isinstance(train, kind)
+    if isinstance(train, InMemoryLoader) and isinstance(val, InMemoryLoader):
+        assert train.images.pixels.device == device
+        assert train.images is val.images  # one copy, whatever the split
+    else:
+        assert isinstance(train, HostLoader)
+        assert train.images.pixels.device.type == "cpu"
+
+
+def test_another_process_reads_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_on("disk", folder_of_files(), monkeypatch, val_fraction=0, batch_size=2)
+    copy = pickle.loads(pickle.dumps(data))
+    assert copy._parts is None
+    assert copy.statistics == data.statistics
 
 
 def test_what_the_source_skipped_is_counted_too() -> None:

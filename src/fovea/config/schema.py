@@ -110,18 +110,26 @@ def _check(
         if not problems:
             return
         known = [key for key in values if key in schema.model_fields]
-        raise ConfigError(_describe(problems[0], known, path)) from None
+        raise ConfigError(_describe(problems, known, path)) from None
 
 
-def _describe(problem: Any, known: Sequence[str], path: str) -> str:
+def _describe(problems: Sequence[Any], known: Sequence[str], path: str) -> str:
+    """Tell the first problem; a value that may be of several types has one with each."""
+    problem = problems[0]
     key = str(problem["loc"][0])
     where = f"{path}.{key}" if path else key
     if problem["type"] == "extra_forbidden":
         return f"{where}: unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
     if problem["type"] == "missing":
         return f"{where}: no value"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{where}={problem['input']}: {message.replace('input ', '')}"
+    value = problem["input"]
+    same = [
+        each["msg"]
+        for each in problems
+        if (each["loc"][0], repr(each["input"])) == (key, repr(value))
+    ]
+    message = " or ".join(dict.fromkeys(same)).replace("Input ", "").replace("or should be", "or")
+    return f"{where}={value}: {message[0].lower() + message[1:]}"
 
 
 def _check_pairs(config: Mapping[str, Any]) -> None:

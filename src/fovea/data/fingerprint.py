@@ -19,10 +19,7 @@ def fingerprint(splits: Splits) -> str:
         DataError: an image file cannot be read.
     """
     digest = sha256()
-    for name in ("train", "val", "test"):
-        part = getattr(splits, name)
-        if part is None:
-            continue
+    for name, part in splits.parts.items():
         if isinstance(part, Images):
             digest.update(f"{name} images {tuple(part.pixels.shape)}".encode())
             digest.update(_buffer(part.pixels))

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from fovea.data.decode import decode_many
-from fovea.data.source import Files, Images
+from fovea.data.source import Files
 
 FitMode = Literal["pad", "resize", "crop"]
 Decoding = tuple[int, int, FitMode]  # side in pixels, channels, and how an image is fitted
@@ -71,16 +71,6 @@ def decode_fitted(
     """
     fit = partial(_fit_image, size=size, mode=mode)
     return decode_many(files, index, size, 1 if channels == 1 else 3, fit, skip_bad=skip_bad)
-
-
-def decode_all(
-    files: Files, size: int, channels: int, mode: FitMode, *, skip_bad: bool
-) -> tuple[Images, list[str]]:
-    """Decode and fit every file of a part into memory; see :func:`decode_fitted`."""
-    pixels, kept, skipped = decode_fitted(
-        files, range(len(files)), size, channels, mode, skip_bad=skip_bad
-    )
-    return Images(pixels, files.labels[kept]), skipped
 
 
 def _resized(pixels: Tensor, size: int) -> Tensor:

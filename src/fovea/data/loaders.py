@@ -1,4 +1,4 @@
-"""Batches from images in memory, or from files decoded as they are needed.
+"""Batches from pixels on the device, from pixels on the host, or from files decoded as needed.
 
 The order of samples and every random decision of an augmentation are functions of
 (seed, epoch, rank, batch), so a resumed run sees what an uninterrupted one would have seen.
@@ -6,7 +6,10 @@ The order of samples and every random decision of an augmentation are functions 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,13 +17,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from fovea.augment.protocol import Augmentation
-from fovea.data.fit import Decoding, decode_fitted
+from fovea.config.errors import DataError
+from fovea.data.decoded import Decoder
+from fovea.data.fit import Decoding
 from fovea.data.source import Files, Images
 
 Batch = tuple[Tensor, Tensor]
+
+_AHEAD = 4  # batches each worker prepares before they are asked for
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class EpochOrder:
     is left out: batch normalisation has no variance for it.
 
     Args:
-        size: number of samples.
+        rows: int64, the samples there are.
         batch_size: samples per batch and rank.
         seed: the run's seed.
         shuffle: a new random order each epoch, instead of the order of the data.
@@ -73,7 +80,7 @@ class EpochOrder:
 
     def __init__(
         self,
-        size: int,
+        rows: Tensor,
         batch_size: int,
         seed: int,
         *,
@@ -81,7 +88,7 @@ class EpochOrder:
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        self.size = size
+        self.rows = rows
         self.batch_size = batch_size
         self.seed = seed
         self.shuffle = shuffle
@@ -100,33 +107,25 @@ class EpochOrder:
     def __iter__(self) -> Iterator[Tensor]:
         if self.shuffle:
             generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
-            order = torch.randperm(self.size, generator=generator)
+            order = self.rows[torch.randperm(len(self.rows), generator=generator)]
         else:
-            order = torch.arange(self.size)
+            order = self.rows
         share = order[self.rank :: self.world_size][: self._share]
         return iter(share.split(self.batch_size)[: len(self)])
 
     @property
     def _share(self) -> int:
         if self.shuffle:
-            return self.size // self.world_size
-        return len(range(self.rank, self.size, self.world_size))
+            return len(self.rows) // self.world_size
+        return len(range(self.rank, len(self.rows), self.world_size))
 
 
-class InMemoryLoader:
-    """Serves batches of images that are held, as uint8, on the device.
-
-    Args:
-        images: the part to serve, already of the network's size.
-        finish: augments and normalises a batch.
-        order: see :class:`EpochOrder`.
-    """
+class _Loader(ABC):
+    """Serves what :meth:`_batches` yields, finished, on the device."""
 
     batch_sampler = None  # Lightning looks for it wherever there is a sampler
 
-    def __init__(self, images: Images, finish: Finish, order: EpochOrder) -> None:
-        self.pixels = images.pixels.to(finish.device)
-        self.labels = images.labels.to(finish.device)
+    def __init__(self, finish: Finish, order: EpochOrder) -> None:
         self.finish = finish
         self.sampler = order  # so named, Lightning calls its ``set_epoch``
 
@@ -134,27 +133,90 @@ class InMemoryLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self.sampler
-        generator = torch.Generator(self.finish.device)
-        for number, chosen in enumerate(order):
-            index = chosen.to(self.finish.device)
+        order, device = self.sampler, self.finish.device
+        generator = torch.Generator(device)
+        for number, (pixels, labels) in enumerate(self._batches()):
             generator.manual_seed(mixed_seed(order.seed, order.epoch, order.rank, number))
-            yield self.finish(self.pixels[index], generator), self.labels[index]
+            pixels = pixels.to(device, non_blocking=True)
+            yield self.finish(pixels, generator), labels.to(device, non_blocking=True)
+
+    @abstractmethod
+    def _batches(self) -> Iterator[Batch]:
+        """Yield uint8 ``(N, H, W, C)`` and ``(N,)`` for every batch of the order."""
 
 
-class StreamingLoader:
-    """Serves batches of image files, decoded by worker processes as they are needed.
+class InMemoryLoader(_Loader):
+    """Serves batches of images that are held, as uint8, on the device.
 
     Args:
-        files: the part to serve.
+        images: already of the network's size, and on the device.
+        finish: augments and normalises a batch.
+        order: see :class:`EpochOrder`.
+    """
+
+    def __init__(self, images: Images, finish: Finish, order: EpochOrder) -> None:
+        super().__init__(finish, order)
+        self.images = images
+
+    def _batches(self) -> Iterator[Batch]:
+        for chosen in self.sampler:
+            index = chosen.to(self.finish.device)
+            yield self.images.pixels[index], self.images.labels[index]
+
+
+class HostLoader(_Loader):
+    """Serves batches of images that stay on the host, in memory or memory-mapped.
+
+    Threads gather the next batches, from the disk if need be, while the device works on this one.
+
+    Args:
+        images: already of the network's size.
+        finish: augments and normalises a batch.
+        order: see :class:`EpochOrder`.
+        workers: threads; none gathers a batch when it is asked for.
+    """
+
+    def __init__(self, images: Images, finish: Finish, order: EpochOrder, *, workers: int) -> None:
+        super().__init__(finish, order)
+        self.images = images
+        self.workers = workers
+
+    def _batches(self) -> Iterator[Batch]:
+        if not self.workers:
+            yield from map(self._gather, self.sampler)
+            return
+        pool = ThreadPoolExecutor(self.workers)
+        ahead: deque[Future[Batch]] = deque()
+        try:
+            for chosen in self.sampler:
+                ahead.append(pool.submit(self._gather, chosen))
+                if len(ahead) > _AHEAD * self.workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _gather(self, chosen: Tensor) -> Batch:
+        pinned = self.finish.device.type == "cuda"
+        shape = len(chosen), *self.images.pixels.shape[1:]
+        pixels = torch.empty(shape, dtype=torch.uint8, pin_memory=pinned)
+        # NumPy gathers on the calling thread alone and without the GIL; "clip" writes unbuffered
+        self.images.pixels.numpy().take(chosen.numpy(), 0, pixels.numpy(), "clip")
+        labels = self.images.labels[chosen]
+        return pixels, labels.pin_memory() if pinned else labels
+
+
+class StreamingLoader(_Loader):
+    """Serves batches of image files, decoded by worker processes that work ahead.
+
+    Args:
+        files: what the order is of.
         finish: augments and normalises a batch.
         order: see :class:`EpochOrder`.
         decoding: side, channels and fit mode each file is decoded to.
-        skipped: where the reason for each undecodable file is added; ``None`` stops at the first.
-        workers: decoding processes.
+        workers: decoding processes; none decodes a batch when it is asked for.
     """
-
-    batch_sampler = None
 
     def __init__(
         self,
@@ -163,35 +225,26 @@ class StreamingLoader:
         order: EpochOrder,
         decoding: Decoding,
         *,
-        skipped: list[str] | None,
         workers: int,
     ) -> None:
-        self.finish = finish
-        self.sampler = order
-        self._skipped = skipped
-        self._loader: DataLoader[Any] = DataLoader(
-            _Decoded(files, decoding, skip_bad=skipped is not None),
+        super().__init__(finish, order)
+        self._labels = files.labels
+        self._loader: DataLoader[Any] = DataLoader(  # its workers use one thread each
+            Decoder(files, decoding),
             sampler=_Batches(order),
             batch_size=None,
             num_workers=workers,
+            prefetch_factor=_AHEAD if workers else None,
             persistent_workers=workers > 0,
             pin_memory=finish.device.type == "cuda",
+            generator=torch.Generator(),  # else it draws from the run's, and changes its dropout
         )
 
-    def __len__(self) -> int:
-        return len(self.sampler)
-
-    def __iter__(self) -> Iterator[Batch]:
-        order, device = self.sampler, self.finish.device
-        generator = torch.Generator(device)
-        for number, (pixels, labels, reasons) in enumerate(self._loader):
-            if self._skipped is not None:
-                self._skipped.extend(each for each in reasons if each not in self._skipped)
-            if not len(labels):
-                continue
-            generator.manual_seed(mixed_seed(order.seed, order.epoch, order.rank, number))
-            pixels = pixels.to(device, non_blocking=True)
-            yield self.finish(pixels, generator), labels.to(device, non_blocking=True)
+    def _batches(self) -> Iterator[Batch]:
+        for pixels, index, reasons in self._loader:
+            if reasons:
+                raise DataError(reasons[0])
+            yield pixels, self._labels[index]
 
 
 def mixed_seed(*parts: int) -> int:
@@ -210,18 +263,3 @@ class _Batches:
 
     def __iter__(self) -> Iterator[list[int]]:
         return (batch.tolist() for batch in self.order)
-
-
-class _Decoded(Dataset[tuple[Tensor, Tensor, list[str]]]):
-    """Maps indices to uint8 pixels ``(N, H, W, C)``, labels, and why some are missing."""
-
-    def __init__(self, files: Files, decoding: Decoding, *, skip_bad: bool) -> None:
-        self.files = files
-        self.decoding = decoding
-        self.skip_bad = skip_bad
-
-    def __getitem__(self, batch: Any) -> tuple[Tensor, Tensor, list[str]]:
-        pixels, kept, skipped = decode_fitted(
-            self.files, batch, *self.decoding, skip_bad=self.skip_bad
-        )
-        return pixels, self.files.labels[kept], skipped

@@ -6,7 +6,8 @@ of normalised ``(N, C, H, W)`` images and ``(N,)`` labels on the training device
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,18 +18,22 @@ import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from sklearn.model_selection import train_test_split
+from torch import Tensor
 
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.config.types import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
 from fovea.data.cache import read_cached
-from fovea.data.fingerprint import fingerprint
-from fovea.data.fit import Decoding, FitMode, decode_all, decode_fitted, fit_images
-from fovea.data.loaders import EpochOrder, Finish, InMemoryLoader, StreamingLoader
+from fovea.data.decoded import decode_in_order, decode_set
+from fovea.data.fit import Decoding, FitMode, decode_fitted, fit_images
+from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.memory import GIB, allowance
 from fovea.data.source import Downloadable, Files, Images, Source, Spec, Splits
 
-Part = Images | Files
+log = logging.getLogger(__name__)
+
+_CHUNK = 4096  # images counted at once
 
 
 class ImageData(LightningDataModule):
@@ -52,9 +57,11 @@ class ImageData(LightningDataModule):
         image_size: side in pixels for sources whose images have no common size.
         skip_bad: leave out and count samples that cannot be decoded, instead of stopping.
         download: fetch the data set if it is missing and its source can.
-        memory_limit: GiB of decoded pixels up to which image files are held in memory; larger sets
-            are decoded as they are needed.
-        workers: decoding processes of the streaming path.
+        memory_limit: GiB of decoded pixels held on the device that serves the batches; ``auto`` is
+            half of what is free there. A larger set stays on the host, in memory or on disk, and
+            is moved batch by batch; image files that neither has room for are decoded in every
+            epoch. The batches are the same.
+        workers: processes that decode image files, or threads that gather batches on the host.
         augment: applied to each training batch.
         batch_size: images per optimizer step on one device.
         seed: the run's seed; sample order and augmentation are functions of it and the epoch.
@@ -75,7 +82,7 @@ class ImageData(LightningDataModule):
         image_size: PositiveInt | None = None,
         skip_bad: bool = False,
         download: bool = False,
-        memory_limit: PositiveFloat = 4.0,
+        memory_limit: Literal["auto"] | PositiveFloat = "auto",
         workers: NonNegativeInt = 2,
         augment: Augmentation | None = None,
         batch_size: PositiveInt = 128,
@@ -95,7 +102,7 @@ class ImageData(LightningDataModule):
         self.image_size = image_size
         self.skip_bad = skip_bad
         self.download = download
-        self.memory_limit = memory_limit
+        self.memory_limit: float | Literal["auto"] = memory_limit
         self.workers = workers
         self.augment = augment or Identity()
         self.batch_size = batch_size
@@ -103,6 +110,7 @@ class ImageData(LightningDataModule):
         self.channels_last = channels_last
         self._served: tuple[int, int] | None = None
         self._parts: _Parts | None = None
+        self._on_device: dict[torch.device, dict[str, Images]] = {}
         known = [*self.constants, "computed", "none"]
         if normalize not in known:
             raise ConfigError(
@@ -153,12 +161,11 @@ class ImageData(LightningDataModule):
     def pictures(self, count: int) -> list[NDArray[np.uint8]]:
         """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
         test = self._ready.images["test"]
-        if isinstance(test, Files):
-            pixels, _, _ = decode_fitted(
-                test, range(min(count, len(test))), *self._decoding, skip_bad=True
-            )
+        rows = test.rows[:count]
+        if isinstance(test.of, Files):
+            pixels, _, _ = decode_fitted(test.of, rows.tolist(), *self._decoding, skip_bad=True)
         else:
-            pixels = test.pixels[:count]
+            pixels = test.of.pixels[rows]
         return list(pixels.numpy())
 
     def serve(self, channels: int, image_size: int) -> None:
@@ -197,28 +204,40 @@ class ImageData(LightningDataModule):
         assert self._parts is not None
         return self._parts
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the images behind: another process reads them again, from the cache if it can."""
+        return vars(self) | {"_parts": None, "_on_device": {}}
+
     def _read(self) -> _Parts:
-        splits = read_cached(self.source, self.root, skip_bad=self.skip_bad)
-        skipped = list(splits.skipped)
-        parts = self._split(splits)
+        decoded = decode_set(
+            read_cached(self.source, self.root, skip_bad=self.skip_bad),
+            self._decoding,
+            skip_bad=self.skip_bad,
+            workers=self.workers,
+            limit=self.memory_limit,
+        )
+        parts = self._split(decoded.splits)
         _check_classes(self.spec.classes, parts)
         _check_size(parts["train"], self.batch_size)
-        if self._fits_in_memory(parts.values()):
-            for name, part in parts.items():
-                if isinstance(part, Files):
-                    parts[name], bad = decode_all(part, *self._decoding, skip_bad=self.skip_bad)
-                    skipped.extend(bad)
         mean, std = self._normalization(parts["train"])
+        held = {name: self._fitted(part) for name, part in decoded.splits.parts.items()}
+        parts = {name: replace(part, of=held[part.source]) for name, part in parts.items()}
+        skipped = list(decoded.splits.skipped)
+        return _Parts(parts, mean, std, decoded.fingerprint, skipped, decoded.mapped)
+
+    def _fitted(self, part: Images | Files) -> Images | Files:
+        if isinstance(part, Files):
+            return part
         channels, size = self.served
-        for name, part in parts.items():
-            if isinstance(part, Images):
-                fitted = fit_images(part.pixels, size, channels, self.fit)
-                parts[name] = Images(fitted, part.labels)
-        return _Parts(parts, mean, std, fingerprint(splits), skipped)
+        return Images(fit_images(part.pixels, size, channels, self.fit), part.labels)
 
     def _split(self, splits: Splits) -> dict[str, Part]:
         """Return the parts the protocol asks for: train, test and, if there is one, val."""
-        train, val, test = splits.train, splits.val, splits.test
+        whole = {
+            name: Part(part, torch.arange(len(part)), name) for name, part in splits.parts.items()
+        }
+        train, val, test = (whole.get(name) for name in ("train", "val", "test"))
+        assert train is not None
         if test is None:
             train, test = self._hold_out(train, "test_fraction")
         if self.validate_on == "test":
@@ -243,7 +262,7 @@ class ImageData(LightningDataModule):
                 f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error}); "
                 f"set another data.{key}"
             ) from error
-        return [_select(part, sorted(half)) for half in halves]
+        return [replace(part, rows=part.rows[sorted(half)]) for half in halves]
 
     @property
     def _decoding(self) -> Decoding:
@@ -251,18 +270,13 @@ class ImageData(LightningDataModule):
         channels, size = self.served
         return size, min(channels, self.spec.channels), self.fit
 
-    def _fits_in_memory(self, parts: Iterable[Part]) -> bool:
-        size, channels, _ = self._decoding
-        files = sum(len(part) for part in parts if isinstance(part, Files))
-        return files * size * size * channels <= self.memory_limit * 2**30
-
     def _normalization(self, train: Part) -> tuple[list[float], list[float]]:
         """Return mean and std for the channels served."""
         channels, _ = self.served
         if self.normalize == "none":
             return [0.0] * channels, [1.0] * channels
         if self.normalize == "computed":
-            mean, std = _statistics(train, self._decoding)
+            mean, std = _statistics(self._pixels(train))
         else:
             named = self.constants[self.normalize]
             mean, std = list(named["mean"]), list(named["std"])
@@ -271,6 +285,17 @@ class ImageData(LightningDataModule):
         if len(mean) == 1:
             return mean * channels, std * channels
         return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
+
+    def _pixels(self, part: Part) -> Iterator[Tensor]:
+        """Yield every image of a part, uint8 ``(n, H, W, C)``, a bounded number at a time."""
+        if isinstance(part.of, Images):
+            for rows in part.rows.split(_CHUNK):
+                yield part.of.pixels[rows]
+        else:
+            for pixels, _, _ in decode_in_order(
+                part.of, part.rows.tolist(), self._decoding, skip_bad=False, workers=self.workers
+            ):
+                yield pixels
 
     def _loader(self, name: str, *, training: bool = False) -> Iterable[Any]:
         part, trainer = self._ready.images[name], self.trainer
@@ -282,23 +307,58 @@ class ImageData(LightningDataModule):
             channels_last=self.channels_last,
         )
         order = EpochOrder(
-            len(part),
+            part.rows,
             self.batch_size,
             self.seed,
             shuffle=training,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )
-        if isinstance(part, Images):
-            return InMemoryLoader(part, finish, order)
-        return StreamingLoader(
-            part,
-            finish,
-            order,
-            self._decoding,
-            skipped=self._ready.skipped if self.skip_bad else None,
-            workers=self.workers,
-        )
+        if isinstance(part.of, Files):
+            return StreamingLoader(part.of, finish, order, self._decoding, workers=self.workers)
+        if held := self._held(finish.device).get(part.source):
+            return InMemoryLoader(held, finish, order)
+        return HostLoader(part.of, finish, order, workers=self.workers)
+
+    def _held(self, device: torch.device) -> dict[str, Images]:
+        """Return the source's parts on a device, once for all loaders; none if they do not fit."""
+        if device not in self._on_device:
+            self._on_device[device] = self._move(device)
+        return self._on_device[device]
+
+    def _move(self, device: torch.device) -> dict[str, Images]:
+        parts = {part.source: part.of for part in self._ready.images.values()}
+        images = {name: part for name, part in parts.items() if isinstance(part, Images)}
+        needed = sum(part.pixels.nbytes for part in images.values())
+        allowed = allowance(self.memory_limit, device)
+        if needed > allowed and (device.type != "cpu" or self._ready.mapped):
+            log.info(
+                "%.2f GiB of pixels, %.2f GiB allowed on %s: moved there batch by batch",
+                needed / GIB,
+                allowed / GIB,
+                device,
+            )
+            return {}
+        return {
+            name: Images(part.pixels.to(device), part.labels.to(device))
+            for name, part in images.items()
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples a split has chosen from a part of the source, which stays as it is."""
+
+    of: Images | Files
+    rows: Tensor  # int64
+    source: str  # the name of that part
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> Tensor:
+        return self.of.labels[self.rows]
 
 
 @dataclass(frozen=True)
@@ -308,13 +368,7 @@ class _Parts:
     std: list[float]
     fingerprint: str
     skipped: list[str]
-
-
-def _select(part: Part, index: Sequence[int]) -> Part:
-    chosen = torch.as_tensor(index)
-    if isinstance(part, Images):
-        return Images(part.pixels[chosen], part.labels[chosen])
-    return Files([part.items[i] for i in index], part.labels[chosen])
+    mapped: bool  # the pixels are on disk, memory-mapped
 
 
 def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
@@ -333,21 +387,15 @@ def _check_size(train: Part, batch_size: int) -> None:
         )
 
 
-def _statistics(part: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
-    """Per-channel mean and standard deviation over every pixel, from exact counts of the levels.
-
-    Of files too many for memory, every n-th of at most 2,000 is decoded.
-    """
-    if isinstance(part, Files):
-        index = range(0, len(part), -(-len(part) // 2000))
-        pixels, _, _ = decode_fitted(part, index, *decoding, skip_bad=True)
-    else:
-        pixels = part.pixels
-    counts = torch.stack(
-        [torch.bincount(channel.flatten(), minlength=256) for channel in pixels.unbind(3)]
-    ).double()
+def _statistics(chunks: Iterable[Tensor]) -> tuple[list[float], list[float]]:
+    """Per-channel mean and standard deviation over every pixel, from exact counts of the levels."""
+    counts = sum(
+        torch.stack([torch.bincount(each.flatten(), minlength=256) for each in chunk.unbind(3)])
+        for chunk in chunks
+    )
+    assert isinstance(counts, Tensor)
     levels = torch.arange(256, dtype=torch.float64) / 255
     total = counts.sum(dim=1)
-    mean = (counts @ levels) / total
-    variance = (counts @ levels.square()) / total - mean.square()
+    mean = (counts.double() @ levels) / total
+    variance = (counts.double() @ levels.square()) / total - mean.square()
     return mean.tolist(), variance.clamp_min(1e-12).sqrt().tolist()

@@ -29,7 +29,7 @@ class Spec:
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images of one size, in memory.
+    """Labelled images of one size, in memory or memory-mapped.
 
     Args:
         pixels: uint8, ``(N, H, W, C)``.
@@ -93,6 +93,12 @@ class Splits:
     test: Images | Files | None
     val: Images | Files | None = None
     skipped: list[str] = field(default_factory=list)  # "file: reason", with data.skip_bad=true
+
+    @property
+    def parts(self) -> dict[str, Images | Files]:
+        """The parts there are, by name."""
+        every = {"train": self.train, "val": self.val, "test": self.test}
+        return {name: part for name, part in every.items() if part is not None}
 
 
 class Source(Protocol):

@@ -1,0 +1,206 @@
+"""Image files decoded in order: into memory, once onto the disk, or never all at once."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from fovea.config.errors import DataError
+from fovea.data import cache
+from fovea.data.fingerprint import fingerprint
+from fovea.data.fit import Decoding, decode_fitted
+from fovea.data.memory import GIB, allowance
+from fovea.data.source import Files, ImageFile, Images, Splits
+
+log = logging.getLogger(__name__)
+
+Chunk = tuple[Tensor, list[int], list[str]]  # as decode_fitted returns it
+
+_CHUNK_BYTES = 4 * 2**20  # of pixels a worker decodes at once
+_SAMPLE = 32  # files of each part that are timed
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A data set as it is held.
+
+    Args:
+        splits: its parts; :class:`Files` where neither memory nor disk has room for their pixels.
+            What cannot be decoded is left out of them and listed.
+        fingerprint: of the set as it was read.
+        mapped: the pixels are memory-mapped, and need not fit in memory.
+    """
+
+    splits: Splits
+    fingerprint: str
+    mapped: bool = False
+
+
+class Decoder(Dataset[Chunk]):
+    """Maps indices to what :func:`decode_fitted` returns of them; names the bad, never raises."""
+
+    def __init__(self, files: Files, decoding: Decoding) -> None:
+        self.files = files
+        self.decoding = decoding
+
+    def __getitem__(self, index: Any) -> Chunk:
+        return decode_fitted(self.files, index, *self.decoding, skip_bad=True)
+
+
+def decode_set(
+    splits: Splits,
+    decoding: Decoding,
+    *,
+    skip_bad: bool,
+    workers: int,
+    limit: float | Literal["auto"],
+) -> Decoded:
+    """Decode the image files of a set, where their pixels can be held.
+
+    Args:
+        splits: as read; parts that are decoded already stay as they are.
+        decoding: side, channels and fit mode.
+        skip_bad: leave out what cannot be decoded.
+        workers: decoding processes.
+        limit: see :func:`allowance`.
+
+    Raises:
+        DataError: a file cannot be decoded, and ``skip_bad`` is false.
+    """
+    files = {name: part for name, part in splits.parts.items() if isinstance(part, Files)}
+    if not files:
+        return Decoded(splits, fingerprint(splits))
+    size, channels, _ = decoding
+    shape = size, size, channels
+    needed = sum(map(len, files.values())) * size * size * channels
+    states = [[_state(file) for file in part.items] for part in files.values()]
+    entry = cache.entry_of(decoding, skip_bad, list(files), states)
+    write = partial(_write, splits, files, decoding, skip_bad=skip_bad)
+
+    kept = cache.load_pixels(entry, shape)
+    if kept is None:
+        slow = _estimate(files, decoding) > cache.WORTH_SECONDS
+        workers = workers if slow else 0
+        if slow and cache.keep_pixels(entry, needed, partial(write, workers=workers)):
+            kept = cache.load_pixels(entry, shape)
+    if kept is not None:
+        return Decoded(_with_pixels(splits, files, *kept), kept[1]["fingerprint"], mapped=True)
+
+    allowed = allowance(limit, torch.device("cpu"))
+    if needed <= allowed:
+        stream = io.BytesIO()
+        about = write(stream, workers=workers)
+        pixels = cache.as_images(stream.getbuffer(), shape)
+        return Decoded(_with_pixels(splits, files, pixels, about), about["fingerprint"])
+    log.info(
+        "%.2f GiB of pixels, %.2f GiB of memory allowed: decoded as needed in every epoch",
+        needed / GIB,
+        allowed / GIB,
+    )
+    if not skip_bad:
+        return Decoded(splits, fingerprint(splits))
+    with Path(os.devnull).open("wb") as nowhere:
+        about = write(nowhere, workers=workers)
+    return Decoded(_with_pixels(splits, files, None, about), about["fingerprint"])
+
+
+def decode_in_order(
+    files: Files, index: Sequence[int], decoding: Decoding, *, skip_bad: bool, workers: int
+) -> Iterator[Chunk]:
+    """Decode some files of a part, a bounded number at a time.
+
+    Yields:
+        As :func:`decode_fitted` returns them, in the order of ``index``.
+
+    Raises:
+        DataError: a file cannot be decoded, and ``skip_bad`` is false.
+    """
+    size, channels, _ = decoding
+    length = max(1, _CHUNK_BYTES // (size * size * channels))
+    chunks = [index[start : start + length] for start in range(0, len(index), length)]
+    for chunk in DataLoader(
+        Decoder(files, decoding),
+        sampler=chunks,
+        batch_size=None,
+        num_workers=workers,
+        generator=torch.Generator(),  # else it draws from the run's, and changes its dropout
+    ):
+        if chunk[2] and not skip_bad:
+            raise DataError(chunk[2][0])
+        yield chunk
+
+
+def _write(
+    splits: Splits,
+    files: Mapping[str, Files],
+    decoding: Decoding,
+    stream: BinaryIO,
+    *,
+    skip_bad: bool,
+    workers: int,
+) -> dict[str, Any]:
+    """Write every image's pixels and return what the cache keeps with them."""
+    count = 0
+    bad: dict[str, list[int]] = {}
+    skipped: list[str] = []
+    for name, part in files.items():
+        kept: list[int] = []
+        for pixels, index, reasons in decode_in_order(
+            part, range(len(part)), decoding, skip_bad=skip_bad, workers=workers
+        ):
+            stream.write(pixels.numpy().data)
+            kept += index
+            skipped += reasons
+        count += len(kept)
+        bad[name] = sorted(set(range(len(part))).difference(kept))
+    return {"count": count, "bad": bad, "skipped": skipped, "fingerprint": fingerprint(splits)}
+
+
+def _with_pixels(
+    splits: Splits, files: Mapping[str, Files], pixels: Tensor | None, about: Mapping[str, Any]
+) -> Splits:
+    """Return the set without its bad files and, if there are pixels, with these for the files."""
+    parts: dict[str, Any] = {}
+    start = 0
+    for name, part in files.items():
+        bad = set(about["bad"][name])
+        good = [item for item in range(len(part)) if item not in bad]
+        if pixels is None:
+            parts[name] = Files([part.items[item] for item in good], part.labels[good])
+        else:
+            parts[name] = Images(pixels[start : start + len(good)], part.labels[good])
+        start += len(good)
+    return replace(splits, skipped=[*splits.skipped, *about["skipped"]], **parts)
+
+
+def _state(file: ImageFile) -> Any:
+    """Return what changes when a file does, in a form that ``repr`` tells whole."""
+    if isinstance(file.content, bytes):
+        return sha256(file.content).hexdigest()
+    try:
+        return cache.state_of(file.content)
+    except OSError:
+        return None  # decoding it says what is wrong
+
+
+def _estimate(files: Mapping[str, Files], decoding: Decoding) -> float:
+    """Return about how many seconds one core takes to decode everything."""
+    seconds = 0.0
+    for part in files.values():
+        index = range(0, len(part), max(1, len(part) // _SAMPLE))
+        started = time.perf_counter()
+        decode_fitted(part, index, *decoding, skip_bad=True)
+        seconds += (time.perf_counter() - started) * len(part) / max(1, len(index))
+    return seconds
