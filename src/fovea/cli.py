@@ -12,6 +12,7 @@ from typing import Any
 import argcomplete
 
 from fovea import __version__
+from fovea.bench import EXPERIMENT, NETWORKS, PARTS
 from fovea.config import paths
 from fovea.config.errors import FoveaError
 from fovea.config.options import complete_override, groups
@@ -87,6 +88,35 @@ def _parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="print an experiment's table and write its files")
     _completed(table.add_argument("name", metavar="EXPERIMENT"), paths.experiment_names)
+
+    bench = commands.add_parser(
+        "bench",
+        help="measure training speed side by side with other ways to write it",
+        description="Five programs train the same networks in turns. Writes JSON, Markdown and a "
+        "chart to outputs/bench/. Keep the machine idle meanwhile.",
+    )
+    bench.add_argument(
+        "parts",
+        nargs="*",
+        metavar="PART",
+        choices=PARTS,
+        help=f"{', '.join(PARTS)}; default: all but accuracy, which trains for hours",
+    )
+    bench.add_argument(
+        "--networks",
+        nargs="+",
+        metavar="NAME",
+        choices=NETWORKS,
+        default=list(NETWORKS),
+        help=f"default: {' '.join(NETWORKS)}",
+    )
+    bench.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each program")
+    bench.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps of a turn")
+    bench.add_argument("--batch-size", type=int, default=128, metavar="N")
+    bench.add_argument("--threads", type=int, metavar="N", help="of torch; default: torch's choice")
+    bench.add_argument(
+        "--publish", action="store_true", help=f"write experiments/{EXPERIMENT}/ too"
+    )
 
     runs = commands.add_parser("runs", help="list recorded runs")
     runs.add_argument(

@@ -18,8 +18,6 @@ from fovea.data.module import ImageData
 from fovea.training.assemble import build, build_model
 from fovea.training.settings import TrainerSettings
 
-NETWORKS = {"conv_net": "ConvNeuralNet", "resnet": "ResNet-20", "simple_cnn": "SimpleCNN"}
-
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
 _TINY = ["model=mlp", "model.hidden_sizes=[16]"]
 _SYNTHETIC = {"_target_": "fovea.bench.synthetic.Synthetic"}

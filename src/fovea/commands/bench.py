@@ -1,0 +1,138 @@
+"""``fovea bench``: training speed side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fovea.bench import EXPERIMENT, PARTS
+from fovea.bench.accuracy import measure_accuracy, merge_accuracy
+from fovea.bench.commands import measure_answers, measure_startup, measure_sweep
+from fovea.bench.profile import measure_profile
+from fovea.bench.report import bar_chart, markdown
+from fovea.bench.speed import configure, measure_overhead, measure_training
+from fovea.config import paths
+from fovea.config.console import console
+from fovea.config.errors import RecordError
+from fovea.records import write_atomic
+
+
+def run(
+    parts: Sequence[str],
+    networks: Sequence[str],
+    rounds: int,
+    steps: int,
+    batch_size: int,
+    threads: int | None,
+    publish: bool,
+) -> None:
+    """Measure the parts asked for, and write and print what is known of all of them.
+
+    Raises:
+        ConfigError: the comparison of accuracy has no runs yet.
+        RecordError: an earlier result cannot be read.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    folder = paths.outputs() / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    published = paths.experiment(EXPERIMENT)
+    file = folder / "bench.json"
+    measured = _read(file if file.is_file() else published and published / "bench.json")
+    with console(stderr=True).status("bench") as status:
+        for part in parts or PARTS[:-1]:
+            told = _measure(part, networks, rounds, steps, batch_size, folder, status.update)
+            if part == "accuracy":
+                told = merge_accuracy(measured.get(part), told)
+            measured[part] = told | _machine()
+            _write(measured, folder)
+    if publish and published is not None:
+        _write(measured, published, report="README.md")
+    print(markdown(measured))
+    print(folder / "bench.md")
+
+
+def _measure(
+    part: str,
+    networks: Sequence[str],
+    rounds: int,
+    steps: int,
+    batch_size: int,
+    folder: Path,
+    progress: Any,
+) -> dict[str, Any]:
+    import torch
+
+    threads = torch.get_num_threads()
+    match part:
+        case "training":
+            return {
+                "networks": {
+                    network: measure_training(
+                        network,
+                        rounds=rounds,
+                        steps=steps,
+                        batch_size=batch_size,
+                        threads=threads,
+                        logs=folder,
+                        progress=lambda text, network=network: progress(f"{network}: {text}"),
+                    )
+                    for network in networks
+                }
+            }
+        case "profile":
+            return {
+                "networks": {
+                    network: measure_profile(
+                        configure([f"model={network}"], batch_size=batch_size, threads=threads),
+                        threads,
+                    )
+                    for network in networks
+                }
+            }
+        case "overhead":
+            return measure_overhead(
+                rounds=rounds,
+                batch_size=batch_size,
+                threads=threads,
+                logs=folder,
+                progress=progress,
+            )
+        case "startup":
+            return measure_startup(rounds=rounds, progress=progress)
+        case "answers":
+            return measure_answers(rounds=rounds, progress=progress)
+        case "sweep":
+            return measure_sweep(runs=16, workers=2, progress=progress)
+        case _:
+            return measure_accuracy(
+                folder / "reference", processes=os.cpu_count() or 1, progress=progress
+            )
+
+
+def _machine() -> dict[str, Any]:
+    from fovea.tracking.environment import environment, uncommitted_diff
+
+    return {"machine": environment(uncommitted_diff()), "date": date.today().isoformat()}
+
+
+def _read(file: Path | None) -> dict[str, Any]:
+    if file is None or not file.is_file():
+        return {}
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{file}: damaged ({error}); delete it to measure anew") from error
+
+
+def _write(measured: Mapping[str, Any], folder: Path, report: str = "bench.md") -> None:
+    write_atomic(folder / "bench.json", (json.dumps(measured, indent=1) + "\n").encode())
+    write_atomic(folder / report, markdown(measured).encode())
+    if "training" in measured:
+        write_atomic(folder / "bench.png", bar_chart(measured["training"]))
