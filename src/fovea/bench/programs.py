@@ -39,8 +39,9 @@ def plain(config: Mapping[str, Any], turns: Turns) -> None:
     loops over a ``DataLoader`` of it.
     """
     model, images, constants = _network(config)
-    prepared = list(PilImages(images, Compose(_to_tensor(constants))))
-    loader = turns.of(DataLoader(prepared, config["batch_size"], shuffle=True))  # pyright: ignore[reportArgumentType]
+    pictures = PilImages(images, Compose(_to_tensor(constants)))
+    prepared: Any = [pictures[index] for index in range(len(pictures))]
+    loader = turns.of(DataLoader(prepared, config["batch_size"], shuffle=True))
     device = _device()
     model.to(device)
     criterion = nn.CrossEntropyLoss()

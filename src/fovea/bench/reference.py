@@ -34,7 +34,8 @@ class PilImages(Dataset[tuple[Tensor, int]]):
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.pixels[index])), self.labels[index]
+        image: Any = Image.fromarray(self.pixels[index])
+        return self.transform(image), self.labels[index]
 
 
 def train_reference(config: Mapping[str, Any]) -> float:

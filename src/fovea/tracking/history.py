@@ -13,6 +13,7 @@ from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
 from fovea.records import RunFolder
+from fovea.tasks.base import Task
 
 log = logging.getLogger(__name__)
 
@@ -71,10 +72,7 @@ def replay(rows: Sequence[Mapping[str, float]], logger: Logger) -> None:
 
 
 class Stopwatch(Callback):
-    """Logs the seconds each epoch trained, validation apart, and its training images per second.
-
-    The module counts its ``samples``.
-    """
+    """Logs the seconds each epoch trained, validation apart, and its training images per second."""
 
     def __init__(self) -> None:
         self._started = 0.0
@@ -89,6 +87,7 @@ class Stopwatch(Callback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = self._trained or time.perf_counter() - self._started
+        assert isinstance(pl_module, Task)
         images = pl_module.samples * trainer.world_size
         pl_module.log("seconds", seconds, batch_size=1, sync_dist=True)
         pl_module.log("images_per_second", images / seconds, batch_size=1, sync_dist=True)
