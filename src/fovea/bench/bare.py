@@ -13,10 +13,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 def main() -> None:
     """Train a LeNet on one batch of digits; print the seconds since the process started."""
-    digits = load_digits()
-    images = torch.tensor(digits.images, dtype=torch.float32)[:, None] / 16
+    pixels, classes = load_digits(return_X_y=True)
+    images = torch.tensor(pixels, dtype=torch.float32).view(-1, 1, 8, 8) / 16
     images = nn.functional.pad(images, (12, 12, 12, 12))
-    labels = torch.tensor(digits.target)
+    labels = torch.tensor(classes)
     model = nn.Sequential(
         nn.Conv2d(1, 6, 5),
         nn.ReLU(),

@@ -42,8 +42,8 @@ def measure_training(
     """
     warmup = max(steps // 5, 1)
     config = configure([f"model={network}"], batch_size=batch_size, threads=threads)
-    # fovea's epoch ends where the counted turns do; one turn more tells what that costs.
-    config["trainer"]["limit_batches"] = (1 + rounds) * (warmup + steps)
+    # fovea's epoch ends just after the counted turns; one turn more tells what that costs.
+    config["trainer"]["limit_batches"] = (1 + rounds) * (warmup + steps) + 1
     peaks = [_peaks(config)]
     with _started(PROGRAMS, config, warmup, steps, threads, logs) as running:
         turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
