@@ -226,7 +226,8 @@ def _settle(run: PlannedRun, status: Status, error: BaseException) -> None:
 
 def _reason(error: BaseException) -> str:
     told = isinstance(error, FoveaError | WorkerDied)
-    return (str(error) if told else f"{type(error).__name__}: {error}").splitlines()[0]
+    text = str(error) if told else f"{type(error).__name__}: {error}"
+    return text.partition("\n")[0].rstrip(": ")
 
 
 def _swept(cells: Sequence[tuple[str, ...]]) -> list[str]:

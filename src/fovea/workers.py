@@ -95,14 +95,14 @@ class _Worker:
         assert self.task is not None
         index, self.task = self.task, None
         try:
-            if self.pipe.poll():
-                printed, outcome = self.pipe.recv()
-                print(printed, end="", flush=True)
-                return index, outcome
+            if not self.pipe.poll():  # it is dead, but a child of its own holds the pipe
+                raise EOFError
+            printed, outcome = self.pipe.recv()
         except (EOFError, OSError):
-            pass
-        _end([self])
-        return index, WorkerDied(f"worker died: {_cause(self.process.exitcode)}")
+            _end([self])
+            return index, WorkerDied(f"worker died: {_cause(self.process.exitcode)}")
+        print(printed, end="", flush=True)
+        return index, outcome
 
     def interrupt(self) -> None:
         self.process.terminate()
