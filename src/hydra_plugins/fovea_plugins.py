@@ -113,7 +113,8 @@ class WorkersLauncher(BasicLauncher):
         if not environments:
             return super().launch(job_overrides, initial_job_idx)
         threads = environments[0]["OMP_NUM_THREADS"]
-        print(f"{len(job_overrides)} runs in {len(environments)} workers, CPU threads: {threads}")
+        sizes = f"{len(job_overrides)} runs in {len(environments)} workers"
+        print(f"{sizes}, CPU threads: {threads}", flush=True)
         outcomes = run_in_workers(
             partial(_launch_one, self.hydra_context, self.task_function, self.config),
             list(enumerate(job_overrides, initial_job_idx)),
