@@ -84,7 +84,7 @@ MISTAKES = {
     "train seed": "Error parsing override 'seed' missing EQUAL at '<EOF>'",
     "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? (known: quickstart)",
     "list modle": "no config group 'modle'; did you mean 'model'? (known: experiment, augment, "
-    "data, loss, model, optimizer, schedule, task, tracking, trainer)",
+    "data, launcher, loss, model, optimizer, schedule, task, tracking, trainer)",
     "runs model": "'model': a filter is KEY=VALUE, for instance model=resnet",
 }
 
@@ -175,6 +175,8 @@ def test_completion_code(shell: str) -> None:
         ("fovea train mod", ["model=", "model."]),
         ("fovea train model=re", ["resnet"]),
         ("fovea train augment=none,f", ["none,flip_crop"]),
+        ("fovea train launcher=", ["auto", "inline", "workers"]),
+        ("fovea train launcher.t", ["launcher.threads="]),
         ("fovea train loss.label", ["loss.label_smoothing="]),
         ("fovea train experiment=q", ["quickstart"]),
         ("fovea table q", ["quickstart"]),
@@ -203,7 +205,7 @@ def test_tab_completion(line: str, offered: list[str]) -> None:
 
 # What trains.
 
-GRID = ("experiment=quickstart", "epochs=1", "seed=0,1", "model=mlp,lenet5")
+GRID = ("experiment=quickstart", "epochs=1", "seed=0,1", "model=mlp,lenet5", "launcher=inline")
 
 
 @dataclass(frozen=True)
@@ -363,7 +365,7 @@ def test_an_image_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_failing_run_is_named_and_the_others_finish(outputs: Path) -> None:
-    told = fovea("train", "batch_size=2000,64", "epochs=1", "tracking=csv")
+    told = fovea("train", "batch_size=2000,64", "epochs=1", "tracking=csv", "launcher=inline")
     assert told.returncode == 1
     failed, finished = sorted(all_runs(outputs), key=lambda run: run.status or "")
     assert (failed.status, finished.status) == ("failed", "finished")
@@ -372,7 +374,7 @@ def test_a_failing_run_is_named_and_the_others_finish(outputs: Path) -> None:
     assert "batch_size=64" in told.stdout
     assert "batch_size=2000           not run" in told.stdout
     assert failed.id in told.stderr
-    assert "batch_size=2000 epochs=1 tracking=csv" in told.stderr
+    assert "batch_size=2000 epochs=1" in told.stderr
     assert finished.id not in told.stderr
     assert told.stderr.splitlines()[-1] == "fovea: 1 of 2 runs failed"
 

@@ -13,6 +13,7 @@ from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.sweep import PlannedRun, SweepError, execute, plan, plan_experiment, report
+from fovea.workers import WorkerDied
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
 
@@ -182,6 +183,49 @@ def test_a_failed_run_does_not_stop_the_others(
     assert "RuntimeError: out of [memory]" in failure
     assert "at step 3" not in failure
     assert runs[0].folder.id not in failure
+
+
+def test_a_run_on_several_devices_is_launched_alone(outputs: Path) -> None:
+    runs = planned("trainer.devices=2,1", "seed=0,1")
+    batches: list[list[str]] = []
+    one_batch, _ = launcher(runs)
+
+    def launch(jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
+        batches.append([" ".join(job) for job in jobs])
+        return one_batch(jobs)
+
+    execute(runs, launch)
+    assert batches == [
+        ["trainer.devices=1 seed=0", "trainer.devices=1 seed=1"],
+        ["trainer.devices=2 seed=0"],
+        ["trainer.devices=2 seed=1"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(WorkerDied("worker died: exit code 3"), "failed"), (KeyboardInterrupt(), "interrupted")],
+)
+def test_the_record_of_a_killed_run_is_ended(
+    outputs: Path, error: BaseException, status: str
+) -> None:
+    runs = planned("seed=0,1")
+
+    def launch(jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
+        finish(runs[0], accuracy=0.5)
+        runs[1].folder.write("summary.json", {"status": "running", "seed": 1})
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        return [
+            JobReturn(status=JobStatus.COMPLETED),
+            JobReturn(status=JobStatus.FAILED, _return_value=error),
+        ]
+
+    with pytest.raises((SweepError, KeyboardInterrupt)):
+        execute(runs, launch)
+    assert runs[0].folder.status == "finished"
+    assert runs[1].folder.summary["status"] == status
+    assert runs[1].folder.summary["seed"] == 1
 
 
 def test_the_error_of_the_only_run_is_raised_as_it_is(outputs: Path) -> None:

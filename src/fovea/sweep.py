@@ -28,10 +28,11 @@ from fovea.config.errors import ConfigError, FoveaError, did_you_mean
 from fovea.config.identity import run_id
 from fovea.config.paths import experiment, experiment_names
 from fovea.config.schema import validate
-from fovea.records import RunFolder, run_folder
+from fovea.records import RunFolder, Status, run_folder
 from fovea.tables.definition import TableDefinition, load_definition
 from fovea.tables.render import print_table, write_table
 from fovea.tables.table import Cell, build_table
+from fovea.workers import WorkerDied
 
 
 class SweepError(Exception):
@@ -134,7 +135,15 @@ def execute(
         _require_writable(Path(todo[0].config["outputs"]))
     for run in todo:
         shutil.rmtree(run.folder.path, ignore_errors=True)
-    results = launch([run.overrides for run in todo]) if todo else []
+    todo.sort(key=_several_devices)
+    results: list[JobReturn] = []
+    try:
+        for batch in _batches(todo):
+            results += launch([run.overrides for run in batch])
+    except BaseException as error:
+        for run in todo:
+            _settle(run, "interrupted", error)
+        raise
     if skipped := len(runs) - len(todo):
         print(f"{skipped} of {len(runs)} runs were finished already (rerun=true trains them again)")
     failures = [
@@ -142,6 +151,8 @@ def execute(
         for run, result in zip(todo, results, strict=True)
         if result.status == JobStatus.FAILED
     ]
+    for run, error in failures:
+        _settle(run, "failed", error)
     if len(runs) == 1 and failures:
         raise failures[0][1]
     report(runs, changed=changed)
@@ -195,6 +206,30 @@ def _require_writable(outputs: Path) -> None:
         ) from error
 
 
+def _several_devices(run: PlannedRun) -> bool:
+    return run.config["trainer"]["devices"] > 1
+
+
+def _batches(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
+    """Return what is launched together: a run on several devices has the machine to itself."""
+    together = [run for run in runs if not _several_devices(run)]
+    alone = [[run] for run in runs if _several_devices(run)]
+    return [together, *alone] if together else alone
+
+
+def _settle(run: PlannedRun, status: Status, error: BaseException) -> None:
+    """End the record of a run whose process was killed before it could."""
+    if run.folder.status == "running":
+        ended = run.folder.summary | {"status": status, "error": _reason(error)}
+        run.folder.write("summary.json", ended)
+
+
+def _reason(error: BaseException) -> str:
+    told = isinstance(error, FoveaError | WorkerDied)
+    text = str(error) if told else f"{type(error).__name__}: {error}"
+    return text.partition("\n")[0].rstrip(": ")
+
+
 def _swept(cells: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the override keys in which cells differ."""
     values: dict[str, set[str]] = {}
@@ -222,8 +257,7 @@ def _values(run: PlannedRun, key: str | None, swept: Sequence[str]) -> dict[str,
 def _print_failures(failures: Sequence[tuple[PlannedRun, Any]]) -> None:
     table = RichTable("run", "overrides", "reason", "log", title="failed")
     for run, error in failures:
-        reason = str(error) if isinstance(error, FoveaError) else f"{type(error).__name__}: {error}"
         log = run.folder.path / "train.log"
-        cells = (run.folder.id, " ".join(run.overrides), reason.splitlines()[0], str(log))
+        cells = (run.folder.id, " ".join(run.overrides), _reason(error), str(log))
         table.add_row(*(escape(cell) for cell in cells))
     console(stderr=True).print(table)

@@ -1,4 +1,4 @@
-"""What fovea adds to Hydra: ``experiment=NAME``, its resolvers, and a sweeper that plans first.
+"""What fovea adds to Hydra: ``experiment=NAME``, resolvers, a sweeper that plans, and workers.
 
 Hydra imports this module at every start, in worker processes too; nothing heavy belongs here.
 """
@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from hydra import version
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
+from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from fovea.config import paths
 from fovea.config.compose import plain
 from fovea.config.identity import is_scientific, run_id
+from fovea.launchers import Launcher
+from fovea.workers import portable, run_in_workers
 
 
 class ExperimentSource(ConfigSource):
@@ -88,6 +96,65 @@ class PlanningSweeper(BasicSweeper):
         execute(runs, launch, changed=changed)
 
 
+class WorkersLauncher(BasicLauncher):
+    """Launches runs as the ``launcher`` config group says: in worker processes, or in this one."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        super().__init__()
+        self.launcher = launcher
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        assert self.hydra_context is not None
+        assert self.task_function is not None
+        assert self.config is not None
+        environments = self.launcher.environments(len(job_overrides), self.config.trainer)
+        if not environments:
+            return super().launch(job_overrides, initial_job_idx)
+        threads = environments[0]["OMP_NUM_THREADS"]
+        sizes = f"{len(job_overrides)} runs in {len(environments)} workers"
+        print(f"{sizes}, CPU threads: {threads}", flush=True)
+        outcomes = run_in_workers(
+            partial(_launch_one, self.hydra_context, self.task_function, self.config),
+            list(enumerate(job_overrides, initial_job_idx)),
+            environments,
+        )
+        return [
+            outcome
+            if isinstance(outcome, JobReturn)
+            else JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=outcome)
+            for overrides, outcome in zip(job_overrides, outcomes, strict=True)
+        ]
+
+
+def _launch_one(
+    context: HydraContext,
+    function: TaskFunction,
+    config: DictConfig,
+    job: tuple[int, Sequence[str]],
+) -> JobReturn:
+    """Launch one run in a worker process as Hydra does in this one."""
+    version.setbase("1.3")
+    Plugins.instance()
+    index, overrides = job
+    launcher = BasicLauncher()
+    launcher.setup(hydra_context=context, task_function=function, config=config)
+    (done,) = launcher.launch([overrides], index)
+    value = done._return_value
+    return JobReturn(
+        overrides=overrides,
+        status=done.status,
+        _return_value=portable(value) if isinstance(value, Exception) else value,
+    )
+
+
+ConfigStore.instance().store(
+    group="hydra/launcher",
+    name="workers",
+    node={"_target_": f"{__name__}.WorkersLauncher", "launcher": "${launcher}"},
+    provider="fovea",
+)
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="planning",

@@ -42,6 +42,8 @@ SAME_NUMBERS = [
     "trainer.progress_bar=off",
     "trainer.threads=1",
     "hydra.verbose=true",
+    "launcher=inline",
+    "launcher.workers=2",
     "optimizer.lr=0.001",  # as it is
 ]
 

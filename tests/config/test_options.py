@@ -26,6 +26,7 @@ def test_groups() -> None:
         "experiment",
         "augment",
         "data",
+        "launcher",
         "loss",
         "model",
         "optimizer",

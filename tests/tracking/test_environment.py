@@ -27,6 +27,7 @@ def test_versions_hardware_and_threads() -> None:
     assert found["hardware"]["memory_gib"] > 0.1
     assert found["hardware"]["processor"]
     assert found["threads"] == torch.get_num_threads()
+    assert found["workers"] == 1
 
 
 def git(folder: Path, *arguments: str) -> str:

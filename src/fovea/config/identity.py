@@ -17,6 +17,7 @@ from typing import Any
 NOT_SCIENTIFIC = (
     "experiment",
     "hydra",
+    "launcher",
     "outputs",
     "rerun",
     "tracking",

@@ -37,6 +37,7 @@ GROUPS = (
     "task",
     "trainer",
     "tracking",
+    "launcher",
 )
 
 
@@ -61,6 +62,7 @@ class Root(BaseModel):
     task: dict[str, Any]
     trainer: dict[str, Any]
     tracking: dict[str, Any]
+    launcher: dict[str, Any]
 
 
 def validate(config: Mapping[str, Any]) -> None:

@@ -30,7 +30,7 @@ _SOURCE = Path(__file__).resolve().parents[3]
 
 
 def environment(uncommitted: str) -> dict[str, Any]:
-    """Return versions, code state, hardware and thread counts of this process.
+    """Return versions, code state, hardware, and this process's threads and fellow workers.
 
     Args:
         uncommitted: see :func:`uncommitted_diff`.
@@ -48,6 +48,7 @@ def environment(uncommitted: str) -> dict[str, Any]:
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
         "threads": torch.get_num_threads(),
+        "workers": int(os.environ.get("FOVEA_WORKERS", "1")),
     }
 
 

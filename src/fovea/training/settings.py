@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass, replace
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,8 @@ class TrainerSettings:
             it; ``None`` does not.
         patience: stop after so many epochs without a better validation accuracy; ``None`` never.
         limit_batches: batches per epoch and part, for trying things out; ``None`` is all.
-        progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file.
+        progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file; worker
+            processes show none.
         threads: CPU threads of torch; ``None`` leaves torch's choice.
     """
 
@@ -110,8 +112,9 @@ class TrainerSettings:
         self, *, epochs: int, loggers: list[Logger] | bool, callbacks: list[Callback]
     ) -> Trainer:
         """Return Lightning's trainer."""
-        bar = self.progress_bar == "on" or (
-            self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI")
+        bar = parent_process() is None and (
+            self.progress_bar == "on"
+            or (self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI"))
         )
         precision: Any = self.resolved_precision
         limit = self.limit_batches or 1.0

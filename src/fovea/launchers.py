@@ -1,0 +1,107 @@
+"""Where the runs of a sweep are trained: the ``launcher`` config group."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import psutil
+
+from fovea.config.types import PositiveInt
+
+_MEMORY = 3 * 2**29  # bytes a run takes: what it imports, and a small data set
+
+
+class Launcher(Protocol):
+    """Says which worker processes a sweep gets."""
+
+    def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return the environment variables of each worker; none: runs are trained in this process.
+
+        Args:
+            runs: how many there are to train.
+            trainer: their ``trainer`` config; its ``threads`` wins.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Inline:
+    """One run after another, in this process."""
+
+    def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
+        return []
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Runs side by side in worker processes; a single run in this one.
+
+    Args:
+        workers: processes, never more than runs; ``auto`` is one per GPU, else as many as the cores
+            (by ``threads``) and the free memory allow.
+        threads: CPU threads of each; ``auto`` is ``$OMP_NUM_THREADS``, else the cores shared out.
+    """
+
+    workers: PositiveInt | Literal["auto"] = "auto"
+    threads: PositiveInt | Literal["auto"] = "auto"
+
+    def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
+        if runs < 2:
+            return []
+        gpus = visible_gpus() if trainer["accelerator"] in ("auto", "gpu", "cuda") else []
+        cores = available_cores()
+        threads = trainer["threads"] or (_omp_threads() if self.threads == "auto" else self.threads)
+        workers = self.workers
+        if workers == "auto":
+            fitting = min(cores // (threads or 1), psutil.virtual_memory().available // _MEMORY)
+            workers = len(gpus) or max(1, fitting)
+        workers = min(workers, runs)
+        count = str(threads or max(1, cores // workers))
+        shared = {
+            "OMP_NUM_THREADS": count,
+            "MKL_NUM_THREADS": count,
+            "FOVEA_WORKERS": str(workers),  # for the environment record
+        }
+        one_gpu = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}]
+        return [shared | one_gpu[index % len(one_gpu)] for index in range(workers)]
+
+
+@dataclass(frozen=True)
+class Auto:
+    """:class:`Workers` where there would be several, else this process."""
+
+    workers: PositiveInt | Literal["auto"] = "auto"
+    threads: PositiveInt | Literal["auto"] = "auto"
+
+    def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
+        environments = Workers(self.workers, self.threads).environments(runs, trainer)
+        return environments if len(environments) > 1 else []
+
+
+def available_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def visible_gpus() -> list[str]:
+    """Return what ``CUDA_VISIBLE_DEVICES`` calls each GPU this process may use, without torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu for each in visible.split(",") if (gpu := each.strip()) not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    gpus = [line for line in listed.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(index) for index in range(len(gpus))]
+
+
+def _omp_threads() -> int | None:
+    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(first) if first.isdigit() and int(first) > 0 else None
