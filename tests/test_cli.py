@@ -82,7 +82,8 @@ MISTAKES = {
     "train optimizer=sgd,adam optimizer.momentum=0.8": "optimizer.momentum: unknown key "
     "(known: lr, betas, eps, weight_decay, decay) [in: optimizer=adam ++optimizer.momentum=0.8]",
     "train seed": "Error parsing override 'seed' missing EQUAL at '<EOF>'",
-    "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? (known: quickstart)",
+    "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? "
+    "(known: quickstart, speed)",
     "list modle": "no config group 'modle'; did you mean 'model'? (known: experiment, augment, "
     "data, launcher, loss, model, optimizer, schedule, task, tracking, trainer)",
     "runs model": "'model': a filter is KEY=VALUE, for instance model=resnet",

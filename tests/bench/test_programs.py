@@ -1,0 +1,82 @@
+"""The programs of the bench, and the reference of its accuracy, on little data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fovea.bench.machine import training_flops
+from fovea.bench.profile import measure_profile
+from fovea.bench.programs import PROGRAMS
+from fovea.bench.reference import train_reference
+from fovea.bench.speed import configure
+from fovea.models.resnet import ResNet
+
+
+class EnoughError(Exception):
+    """The program has trained as long as the test wants."""
+
+
+class Counter:
+    """A wrapper of a loader, as :class:`Turns` is, that ends the program after some batches."""
+
+    batch_sampler = None
+    sampler = None
+
+    def __init__(self, batches: int) -> None:
+        self.left = batches
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def of(self, loader: Any) -> Counter:
+        self.loader = loader
+        return self
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self):
+        for images, labels in self.loader:
+            if self.left == 0:
+                raise EnoughError
+            self.left -= 1
+            self.shapes.add((*images.shape, len(labels)))
+            yield images, labels
+
+
+@pytest.fixture
+def config() -> dict[str, Any]:
+    made = configure(["model=resnet", "model.depth=8"], batch_size=16, threads=1)
+    made["data"]["source"] = {"_target_": "fovea.bench.synthetic.Synthetic", "count": 40}
+    made["tracking"] = {"_target_": "fovea.tracking.trackers.Csv"}
+    return made
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_program_trains_on_batches_of_all_images(name: str, config: dict[str, Any]):
+    counter = Counter(5)  # an epoch has three
+    with pytest.raises(EnoughError):
+        PROGRAMS[name](config, counter)  # pyright: ignore[reportArgumentType]
+    assert counter.shapes == {(16, 3, 32, 32, 16), (8, 3, 32, 32, 8)}
+
+
+def test_the_reference_learns_what_there_is_to_learn(config: dict[str, Any]):
+    config |= {"epochs": 1, "batch_size": 40}
+    config["optimizer"] |= {"lr": 1e-9}
+    accuracy = train_reference(config)
+    assert 0 <= accuracy <= 1
+    assert (accuracy * 8) % 1 == 0  # of a fifth as many test images
+
+
+def test_flops_of_resnet20_are_three_forward_passes_less_the_images_gradient():
+    macs, first = 40.55e6, 3 * 16 * 9 * 32 * 32
+    assert training_flops(ResNet(depth=20), 3, 32) == pytest.approx(6 * macs - 2 * first, rel=0.01)
+
+
+def test_a_profile_names_what_takes_time(config: dict[str, Any]):
+    config["data"]["source"]["count"] = 400
+    spent = measure_profile(config, threads=1)
+    assert {"convolution, backward", "convolution, forward", "batch norm"} <= spent.keys()
+    assert list(spent)[-1] == "other"
+    assert all(taken >= 0 for taken in spent.values())

@@ -1,0 +1,128 @@
+"""The report of a bench: its arithmetic by hand, and the published one against its numbers."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from scipy import stats
+
+from fovea.bench.accuracy import merge_accuracy
+from fovea.bench.report import bar_chart, difference, markdown, ratio
+from fovea.config import paths
+
+
+def network(**speeds: list[float]) -> dict:
+    programs = {
+        name: {"images_per_second": taken, "peak_memory_mib": 1024.0}
+        for name, taken in speeds.items()
+    }
+    return {
+        "rounds": 3,
+        "steps": 20,
+        "batch_size": 128,
+        "synthetic": False,
+        "flops_per_image": 1e9,
+        "gemm_peak": {"bf16-mixed": 4e11, "32": 1e11},
+        "precision": "bf16-mixed",
+        "epoch_end_seconds": 0.25,
+        "programs": programs,
+    }
+
+
+RESNET = network(
+    guide=[40.0, 50.0, 60.0],
+    torchvision=[20.0, 25.0, 30.0],
+    template=[25.0, 25.0, 25.0],
+    bare=[100.0, 100.0, 200.0],
+    fovea=[80.0, 100.0, 180.0],
+)
+
+
+def test_a_ratio_is_of_medians_and_its_range_of_rounds():
+    assert ratio(RESNET, "fovea", "guide") == (2.0, 2.0, 3.0)
+    assert ratio(RESNET, "fovea", "bare") == (1.0, 0.8, 1.0)
+
+
+def test_a_difference_has_welchs_interval():
+    ours, theirs = [0.71, 0.72, 0.74], [0.70, 0.73, 0.72, 0.75]
+    middle, half = difference(ours, theirs)
+    interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval()
+    assert (middle - half, middle + half) == pytest.approx((interval.low, interval.high))
+    assert difference([0.5, 0.5], [0.25, 0.25]) == (0.25, 0.0)
+
+
+MEASURED = {
+    "training": {
+        "networks": {"resnet": RESNET},
+        "machine": {
+            "hardware": {"gpus": [], "processor": "abacus", "cores": 2},
+            "packages": {"torch": "2.15.0", "pytorch-lightning": "2.6.6"},
+            "git": {"sha": "0123456789abcdef"},
+            "threads": 2,
+        },
+        "date": "2026-11-21",
+    },
+    "profile": {"networks": {"resnet": {"batch norm": 6.0, "other": 2.0}}},
+    "overhead": {
+        "steps": 390,
+        "batch_size": 128,
+        "ms_per_step": {"bare": [1.0, 1.0, 1.2], "fovea": [1.1, 1.25, 1.3]},
+    },
+    "startup": {"seconds": {"bare torch": [2.0, 2.0], "fovea": [3.0, 3.0]}},
+    "answers": {"seconds": {"help": [0.1, 0.3, 0.2]}},
+    "sweep": {"runs": 16, "workers": 2, "seconds": {"workers": 20.0, "fresh processes": 80.0}},
+    "accuracy": {
+        "epochs": 5,
+        "recipe": "abc",
+        "accuracy": {
+            "resnet": {"fovea": {"0": 0.7, "1": 0.72}, "reference": {"0": 0.7, "1": 0.71}},
+            "conv_net": {"fovea": {"0": 0.7}, "reference": {}},
+        },
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "abacus, 2 cores, 2 threads; torch 2.15.0, pytorch-lightning 2.6.6; commit 0123456; 2026-",
+        "| guide's loop | 50 | 1.00 (1.00–1.00) | 50% (32) | 1.0 GiB |",
+        "| fovea | 100 | 2.00 (2.00–3.00) | 25% (bf16-mixed) | 1.0 GiB |",
+        "| batch norm | 6.0 (75%) |",
+        "**0.25 ms** a step",
+        "**1.50×** (1.50–1.50)",
+        "help 0.20 s",
+        "**4.0×**",
+        "| ResNet-20 | 71.00 ± 1.41 % (n = 2) | 70.50 ± 0.71 % (n = 2) | +0.50 ±",
+        "| ConvNeuralNet | 70.00 % (n = 1) | not run | too few runs |",
+    ],
+)
+def test_the_report_says_what_was_measured(line: str):
+    assert line in markdown(MEASURED)
+
+
+def test_a_report_of_one_part_has_no_other():
+    text = markdown({"sweep": MEASURED["sweep"]})
+    assert "## A sweep of short runs" in text
+    assert text.count("## ") == 1
+
+
+def test_the_chart_is_a_picture():
+    assert bar_chart(MEASURED["training"]).startswith(b"\x89PNG")
+
+
+def test_seeds_of_the_same_recipe_are_merged():
+    published = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"0": 0.1}, "reference": {}}}}
+    measured = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"1": 0.2}, "reference": {}}}}
+    merged = merge_accuracy(published, measured)["accuracy"]["resnet"]["fovea"]
+    assert merged == {"0": 0.1, "1": 0.2}
+    assert merge_accuracy(published | {"recipe": "old"}, measured) == measured
+    assert merge_accuracy(None, measured) == measured
+
+
+def test_the_published_report_is_of_its_numbers():
+    folder = paths.experiment("speed")
+    assert folder is not None
+    measured = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == markdown(measured)
