@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
+from numpy.typing import NDArray
 
 from fovea.data.source import Images, Source, Spec, Splits
+from fovea.data.split import stratified_split
 
 _TEST_SIZE = 360
 _TEST_SEED = 0
@@ -27,14 +26,13 @@ class Digits(Source):
         return Spec(classes=tuple("0123456789"), channels=1, image_size=8)
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        from sklearn.datasets import load_digits  # 1 s of imports: only for this set
+
         values, labels = load_digits(return_X_y=True)
         pixels = np.rint(values * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
-        train, test = train_test_split(
-            np.arange(len(labels)), test_size=_TEST_SIZE, random_state=_TEST_SEED, stratify=labels
-        )
+        train, test = stratified_split(np.asarray(labels), _TEST_SIZE, _TEST_SEED)
 
-        def part(index: Any) -> Images:
-            chosen = np.sort(index)
-            return Images(torch.from_numpy(pixels[chosen]), torch.from_numpy(labels[chosen]).long())
+        def part(index: NDArray[np.int64]) -> Images:
+            return Images(torch.from_numpy(pixels[index]), torch.from_numpy(labels[index]).long())
 
         return Splits(train=part(train), test=part(test))

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 from fovea.augment.identity import Identity
@@ -30,6 +30,7 @@ from fovea.data.fit import Decoding, FitMode, decode_fitted, fit_images
 from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.memory import GIB, allowance
 from fovea.data.source import Downloadable, Files, Images, Source, Spec, Splits
+from fovea.data.split import stratified_split
 
 log = logging.getLogger(__name__)
 
@@ -251,18 +252,13 @@ class ImageData(LightningDataModule):
         """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
         fraction, labels = getattr(self, key), part.labels.numpy()
         try:
-            halves = train_test_split(
-                range(len(labels)),
-                test_size=fraction,
-                random_state=self.split_seed,
-                stratify=labels,
-            )
+            halves = stratified_split(labels, ceil(fraction * len(labels)), self.split_seed)
         except ValueError as error:
             raise DataError(
                 f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error}); "
                 f"set another data.{key}"
             ) from error
-        return [replace(part, rows=part.rows[sorted(half)]) for half in halves]
+        return [replace(part, rows=part.rows[half]) for half in halves]
 
     @property
     def _decoding(self) -> Decoding:
