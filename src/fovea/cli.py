@@ -15,6 +15,7 @@ from fovea import __version__
 from fovea.bench import EXPERIMENT, NETWORKS, PARTS
 from fovea.config import paths
 from fovea.config.errors import FoveaError
+from fovea.config.imports import quick_imports
 from fovea.config.options import complete_override, groups
 
 _EPILOG = "A config override is key=value or group=option; see: fovea list"
@@ -46,7 +47,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(arguments: argparse.Namespace) -> int:
     options = vars(arguments)
     name = options.pop("command")
-    return import_module(f"fovea.commands.{name}").run(**options) or 0
+    with quick_imports():
+        command = import_module(f"fovea.commands.{name}")
+    return command.run(**options) or 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -81,3 +83,11 @@ def test_bfloat16_is_fast_where_the_processor_says_so() -> None:
     flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
     assert has_fast_bfloat16("cpu") == ("avx512_bf16" in flags or "amx_bf16" in flags)
     assert not has_fast_bfloat16("mps")
+
+
+def test_the_age_of_a_process() -> None:
+    script = "from fovea.tracking.environment import process_seconds; print(process_seconds())"
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    age, elapsed = float(done.stdout), time.perf_counter() - begun
+    assert 0 < age < elapsed + 0.02  # the clock of its creation ticks 100 times a second

@@ -149,6 +149,7 @@ def test_summary(recorded: RunFolder) -> None:
     assert summary["protocol"] == []
     assert summary["skipped"] == 0
     assert 0 < summary["seconds"] < 60
+    assert summary["startup_seconds"] > 0
     assert summary["peak_memory_mib"] > 100
     speeds = sorted(row["images_per_second"] for row in recorded.history())
     assert summary["images_per_second"] == pytest.approx(speeds[1], abs=0.1)

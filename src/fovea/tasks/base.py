@@ -93,7 +93,8 @@ class Task(LightningModule):
         scheduler: Any = self.lr_schedulers()
         accumulate = self._stepping.accumulate
         until = time.perf_counter() + BURST_SECONDS
-        for _ in range(self._stepping.burst):
+        # The first step stands alone: what waits for it (the tracker) is started after it.
+        for _ in range(self._stepping.burst if self.trainer.global_step else 1):
             batch, index, _ = next(dataloader_iter)
             loss, samples = self.training_loss(batch)
             self.samples += samples

@@ -7,6 +7,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,16 @@ def peak_memory_mib() -> float:
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def process_seconds() -> float:
+    """Return the seconds since this process was created."""
+    stat = Path("/proc/self/stat")
+    if not stat.is_file():
+        return time.time() - psutil.Process().create_time()
+    # psutil counts from the boot time, which Linux tells in whole seconds.
+    ticks = int(stat.read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
 
 
 def has_fast_bfloat16(accelerator: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -72,15 +72,36 @@ def replay(rows: Sequence[Mapping[str, float]], logger: Logger) -> None:
 
 
 class Stopwatch(Callback):
-    """Logs the seconds each epoch trained, validation apart, and its training images per second."""
+    """Logs the seconds each epoch trained, validation apart, and its training images per second.
 
-    def __init__(self) -> None:
+    Args:
+        origin: the moment of ``time.perf_counter`` from which ``startup_seconds``, to the end of
+            the first optimizer step, are counted.
+        after_first_step: called then, once, off the clock: what the first step need not wait for.
+    """
+
+    def __init__(
+        self, origin: float = 0.0, after_first_step: Callable[[Trainer], None] | None = None
+    ) -> None:
+        self.startup_seconds: float | None = None
+        self._origin = origin
+        self._after_first_step = after_first_step
         self._started = 0.0
         self._trained: float | None = None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trained = None
         self._started = time.perf_counter()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.startup_seconds is None and trainer.global_step:
+            stopped = time.perf_counter()
+            self.startup_seconds = round(stopped - self._origin, 3)
+            if self._after_first_step is not None:
+                self._after_first_step(trainer)
+            self._started += time.perf_counter() - stopped
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trained = time.perf_counter() - self._started

@@ -6,15 +6,17 @@ import io
 import logging
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from math import isfinite
 from statistics import median
 from typing import Any
 
-import pandas as pd
 import torch
-from pytorch_lightning import seed_everything
+from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
 
 from fovea.config.errors import FoveaError
@@ -23,8 +25,12 @@ from fovea.metrics import confusion_matrix, per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
 from fovea.records import RunFolder, Status, write_atomic
 from fovea.tasks.classification import Predictions
-from fovea.tracking.environment import environment, peak_memory_mib, uncommitted_diff
-from fovea.tracking.figures import confusion_figure, learning_curves
+from fovea.tracking.environment import (
+    environment,
+    peak_memory_mib,
+    process_seconds,
+    uncommitted_diff,
+)
 from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome, RunInfo, Tracker
 from fovea.training.assemble import assemble, build, load_checkpoint
@@ -36,6 +42,7 @@ from fovea.training.settings import MONITOR, TrainerSettings
 log = logging.getLogger(__name__)
 
 _PICTURES = 32  # test images a tracker shows
+_earlier = count()  # runs of this process
 
 
 def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
@@ -53,6 +60,7 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
         FoveaError: the config or the data does not allow it. The run is recorded as failed.
     """
     started = time.perf_counter()
+    origin = started if next(_earlier) else started - process_seconds()
     name = f"{choices['model']}-{choices['data']}-{config['seed']}"
     summary: dict[str, Any] = {
         "id": run.id,
@@ -73,9 +81,16 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
     tracker: Tracker = build(config["tracking"])
     tags = [choices["model"], choices["data"]]
     info = RunInfo(run, name, config["experiment"], tags, config)
+    tracked = False
+
+    def track() -> Logger:
+        nonlocal tracked
+        tracked = True
+        return tracker.start(info)
+
     try:
         with quiet_libraries():
-            outcome = _train_and_test(config, run, info, tracker)
+            outcome = _train_and_test(config, run, name, track, origin)
             summary.update(outcome.summary)
             end("finished")
             tracker.report(outcome)
@@ -83,6 +98,9 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         log.error("%s", error if isinstance(error, FoveaError) else traceback.format_exc())
         end("interrupted" if interrupted else "failed", error=_one_line(error))
+        if not tracked:
+            with suppress(FoveaError):  # it has failed for another reason
+                track()
         tracker.finish(1)
         if isinstance(error, SystemExit):  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from error
@@ -92,9 +110,12 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
 
 
 def _train_and_test(
-    config: Mapping[str, Any], run: RunFolder, info: RunInfo, tracker: Tracker
+    config: Mapping[str, Any],
+    run: RunFolder,
+    name: str,
+    track: Callable[[], Logger],
+    origin: float,
 ) -> Outcome:
-    curves = tracker.start(info)
     seed_everything(config["seed"], verbose=False)
     lab = assemble(config)
     data, task, settings = lab.data, lab.task, lab.settings
@@ -106,7 +127,7 @@ def _train_and_test(
     _describe_machine(run, settings, compiling)
     log.info(
         "%s: %s; %d parameters; %s",
-        info.name,
+        name,
         ", ".join(f"{size} {part}" for part, size in data.sizes.items()),
         count_parameters(task.model),
         settings.resolved_precision,
@@ -114,11 +135,18 @@ def _train_and_test(
     for reason in data.skipped:
         log.warning("left out: %s", reason)
     alone = settings.devices == 1  # else the processes that train are others than this one
+
+    def attach(trainer: Trainer) -> None:
+        trainer.loggers.append(track())
+
+    # The first step does not wait for W&B, which takes 2 s to import and to start.
+    stopwatch = Stopwatch(origin, attach) if alone else Stopwatch()
+    curves = None if alone else track()
     trainer = settings.trainer(
         epochs=config["epochs"],
-        loggers=[History(run), curves] if alone else [History(run)],
+        loggers=[History(run)],
         callbacks=[
-            Stopwatch(),
+            stopwatch,
             *settings.callbacks(run.checkpoints, validation=data.has_validation),
             *([CompiledTraining(data.batch_size)] if compiling.compile else []),
         ],
@@ -126,7 +154,7 @@ def _train_and_test(
     trainer.fit(task, datamodule=data)
 
     rows = run.history()
-    if not alone:
+    if curves is not None:
         replay(rows, curves)
     selected, epoch = _select(config, rows, data.has_validation)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
@@ -136,7 +164,7 @@ def _train_and_test(
     assert predictions is not None
     outputs = predictions.probabilities.shape[1]
     names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
-    confusion = _write_results(run, predictions, names, rows, info.name)
+    confusion = _write_results(run, predictions, names, rows, name)
     channels, size = data.served
     summary = {
         "metrics": metrics,
@@ -151,6 +179,7 @@ def _train_and_test(
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "diverged": not isfinite(rows[-1]["train/loss"]),
+        "startup_seconds": stopwatch.startup_seconds,
         "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
         "parameters": count_parameters(task.model),
@@ -226,6 +255,10 @@ def _write_results(
     title: str,
 ) -> torch.Tensor:
     """Write predictions and pictures; return the confusion matrix."""
+    import pandas as pd  # 1 s of imports: only after the training
+
+    from fovea.tracking.figures import confusion_figure, learning_curves
+
     guesses = predictions.probabilities.argmax(dim=1)
     frame = pd.DataFrame(
         {
