@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 from sklearn.datasets import load_digits
 
@@ -39,8 +38,3 @@ def test_scaling_to_255_loses_nothing() -> None:
 
 def test_the_content_never_changes() -> None:
     assert fingerprint(digits()).startswith("9e0ebd7f32a9")
-
-
-def test_scikit_learn_is_asked_if_its_file_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fovea.data.digits.find_spec", lambda name: None)
-    test_the_content_never_changes()

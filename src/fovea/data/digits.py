@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -27,27 +26,13 @@ class Digits(Source):
         return Spec(classes=tuple("0123456789"), channels=1, image_size=8)
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
-        values, labels = _load()
+        from sklearn.datasets import load_digits  # 1 s of imports: only for this set
+
+        values, labels = load_digits(return_X_y=True)
         pixels = np.rint(values * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
-        train, test = stratified_split(labels, _TEST_SIZE, _TEST_SEED)
+        train, test = stratified_split(np.asarray(labels), _TEST_SIZE, _TEST_SEED)
 
         def part(index: NDArray[np.int64]) -> Images:
             return Images(torch.from_numpy(pixels[index]), torch.from_numpy(labels[index]).long())
 
         return Splits(train=part(train), test=part(test))
-
-
-def _load() -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return values 0–16, ``(1797, 64)``, and labels: ``load_digits``, without its 1 s of imports.
-
-    The file is read where it has always been; were it moved, scikit-learn would be asked.
-    """
-    package = find_spec("sklearn")
-    origin = Path((package and package.origin) or "")
-    if (file := origin.parent / "datasets" / "data" / "digits.csv.gz").is_file():
-        table = np.loadtxt(file, delimiter=",")
-        return table[:, :-1], table[:, -1].astype(np.int64)
-    from sklearn.datasets import load_digits
-
-    values, labels = load_digits(return_X_y=True)
-    return np.asarray(values), np.asarray(labels, dtype=np.int64)
