@@ -8,13 +8,14 @@ from unittest.mock import Mock
 
 import pytest
 
+from fovea.tasks.base import Task
 from fovea.tracking.history import Stopwatch
 
 
 def test_the_first_step_is_told_once_and_off_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(now=100.0, perf_counter=lambda: clock.now)
     monkeypatch.setattr("fovea.tracking.history.time", clock)
-    trainer, task, batch = Mock(global_step=0, world_size=1), Mock(samples=48), None
+    trainer, task, batch = Mock(global_step=0, world_size=1), Mock(spec=Task, samples=48), None
     told: list[Any] = []
 
     def take_five(trainer: Any) -> None:

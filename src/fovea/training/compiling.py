@@ -226,6 +226,8 @@ def _aside(device: torch.device) -> Iterator[None]:
 
 
 def _compiled(model: nn.Module, device: torch.device) -> Network:
+    # Else Inductor keeps processes that outlive an interrupt and tell their tracebacks.
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     mode = "reduce-overhead" if device.type == "cuda" else "default"  # there with CUDA graphs
     return torch.compile(model.forward, dynamic=False, mode=mode)
 

@@ -7,11 +7,17 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_TALKATIVE = (
+    "pytorch_lightning",
+    "lightning.pytorch",
+    "torch.utils.cpp_extension",  # that CUDA is installed and there is no GPU, when compiling
+)
+
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Within it, Lightning's notices and five of its warnings are not printed."""
-    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning.pytorch")]
+    """Within it, their notices and five of Lightning's warnings are not printed."""
+    loggers = [logging.getLogger(name) for name in _TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
