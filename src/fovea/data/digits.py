@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from fovea.config.imports import quick_imports
 from fovea.data.source import Images, Source, Spec, Splits
 from fovea.data.split import stratified_split
 
@@ -26,7 +27,8 @@ class Digits(Source):
         return Spec(classes=tuple("0123456789"), channels=1, image_size=8)
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
-        from sklearn.datasets import load_digits  # 1 s of imports: only for this set
+        with quick_imports():
+            from sklearn.datasets import load_digits  # 1 s: only for this set
 
         values, labels = load_digits(return_X_y=True)
         pixels = np.rint(values * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
