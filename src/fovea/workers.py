@@ -148,7 +148,7 @@ def _work(function: Callable[[Any], Any], environment: dict[str, str], pipe: Con
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 outcome = _outcome(function, task)
             pipe.send((printed.getvalue(), outcome))
-    except EOFError:
+    except (EOFError, BrokenPipeError):  # nobody waits for more
         return
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGTERM)

@@ -135,6 +135,8 @@ class Wandb:
         )
 
     def finish(self, exit_code: int) -> None:
+        if self._logger is None:  # an interrupt may even have cut the import short
+            return
         import wandb
 
         if wandb.run is not None:
