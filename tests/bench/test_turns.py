@@ -49,6 +49,13 @@ def test_a_turn_spans_epochs_and_tells_what_lies_between_them():
     assert [len(turn.epoch_ends) for turn in channel.told] == [1, 1]
 
 
+def test_an_epoch_is_cut_short_at_its_limit():
+    channel = Channel()
+    turns = Turns(channel, 0, 4, limit=3).of(batches(9))  # pyright: ignore[reportArgumentType]
+    assert [len(turns), len(list(turns)), len(list(turns))] == [3, 3, 3]
+    assert [len(turn.epoch_ends) for turn in channel.told] == [1]
+
+
 def counting(size: int, turns: Turns) -> None:
     for _ in range(100):
         for _ in turns.of(batches(4, size)):

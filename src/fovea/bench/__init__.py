@@ -2,4 +2,4 @@
 
 NETWORKS = {"conv_net": "ConvNeuralNet", "resnet": "ResNet-20", "simple_cnn": "SimpleCNN"}
 EXPERIMENT = "speed"  # where results are published
-PARTS = ("training", "profile", "overhead", "startup", "answers", "sweep", "accuracy")
+PARTS = ("training", "profile", "kernels", "overhead", "startup", "answers", "sweep", "accuracy")

@@ -47,6 +47,8 @@ def markdown(measured: Mapping[str, Any]) -> str:
         sections += [_network(name, of) for name, of in training["networks"].items()]
     if profiles := measured.get("profile"):
         sections.append(_profile(profiles["networks"]))
+    if kernels := measured.get("kernels"):
+        sections.append(_kernels(kernels))
     if overhead := measured.get("overhead"):
         sections.append(_overhead(overhead))
     if startup := measured.get("startup"):
@@ -168,6 +170,25 @@ def _profile(networks: Mapping[str, Mapping[str, float]]) -> str:
             for spent in networks.values()
         ]
         lines.append(f"| {kind} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _kernels(measured: Mapping[str, Any]) -> str:
+    layers = measured["layers"]
+    kinds = list(layers[0]["flops_per_second"])
+    lines = [
+        "## Convolutions one by one",
+        "",
+        f"GFLOP/s in {measured['dtype']}, batch {measured['batch_size']}. The weight gradient as "
+        "one product of the unfolded input (im2col) stands beside the library's, which fovea "
+        "trains with.",
+        "",
+        "| layer | " + " | ".join(kinds) + " |",
+        "| --- |" + " ---: |" * len(kinds),
+    ]
+    for layer in layers:
+        cells = [f"{value / 1e9:.0f}" for value in layer["flops_per_second"].values()]
+        lines.append(f"| {layer['layer']} | " + " | ".join(cells) + " |")
     return "\n".join([*lines, ""])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -42,12 +43,13 @@ def measure_training(
     """
     warmup = max(steps // 5, 1)
     config = configure([f"model={network}"], batch_size=batch_size, threads=threads)
-    # fovea's epoch ends just after the counted turns; one turn more tells what that costs.
-    config["trainer"]["limit_batches"] = (1 + rounds) * (warmup + steps) + 1
+    # An epoch ends just after the counted turns; one turn more tells what that costs.
+    limit = (1 + rounds) * (warmup + steps) + 1
     peaks = [_peaks(config)]
-    with _started(PROGRAMS, config, warmup, steps, threads, logs) as running:
+    with _started(PROGRAMS, config, warmup, steps, limit, threads, logs) as running:
         turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
         after = running["fovea"].turn()
+    step_seconds = median(turn.seconds / steps for turn in turns["fovea"])
     peaks.append(_peaks(config))
     data: ImageData = build(config["data"])
     model, inputs = build_model(config["model"], data.spec)
@@ -59,7 +61,7 @@ def measure_training(
         "flops_per_image": training_flops(model, inputs["in_channels"], inputs["image_size"]),
         "gemm_peak": {name: max(peak[name] for peak in peaks) for name in peaks[0]},
         "precision": _settings(config).resolved_precision,
-        "epoch_end_seconds": after.epoch_ends[-1],
+        "epoch_end_seconds": after.epoch_ends[-1] - step_seconds,
         "programs": {
             name: {
                 "images_per_second": [turn.images / turn.seconds for turn in taken],
@@ -85,9 +87,8 @@ def measure_overhead(
     data: ImageData = build(config["data"])
     data.setup()
     steps = data.sizes["train"] // batch_size
-    config["trainer"]["limit_batches"] = steps
     programs = {name: PROGRAMS[name] for name in ("bare", "fovea")}
-    with _started(programs, config, 0, steps, threads, logs) as running:
+    with _started(programs, config, 0, steps, steps, threads, logs) as running:
         turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
     return {
         "rounds": rounds,
@@ -161,6 +162,7 @@ def _started(
     config: Mapping[str, Any],
     warmup: int,
     steps: int,
+    limit: int,
     threads: int,
     logs: Path,
 ) -> Iterator[dict[str, Program]]:
@@ -169,7 +171,13 @@ def _started(
         for name, train in programs.items():
             log = logs / f"{name}.log"
             running[name] = Program(
-                train, (config,), warmup=warmup, steps=steps, threads=threads, log=log
+                train,
+                (config,),
+                warmup=warmup,
+                steps=steps,
+                limit=limit,
+                threads=threads,
+                log=log,
             )
         yield running
     finally:

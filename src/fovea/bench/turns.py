@@ -23,6 +23,8 @@ import torch
 
 from fovea.tracking.environment import peak_memory_mib
 
+_GRACE_SECONDS = 20.0
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -33,8 +35,8 @@ class Turn:
         images: in the timed steps.
         threads: of torch, in the program's process.
         peak_memory_mib: of the process (or the GPU), so far.
-        epoch_ends: seconds from an epoch's last batch to the next one's first, of the epochs that
-            ended since the turn before.
+        epoch_ends: seconds from the start of an epoch's last step to the next epoch's first, of the
+            epochs that ended since the turn before.
     """
 
     seconds: float
@@ -51,18 +53,22 @@ class Turns:
         channel: where the bench says go, and the turns are told.
         warmup: steps of a turn before the clock starts.
         steps: timed steps of a turn.
+        limit: batches of an epoch at most.
     """
 
     batch_sampler = None  # Lightning looks for it wherever there is a sampler
 
-    def __init__(self, channel: Connection, warmup: int, steps: int) -> None:
+    def __init__(
+        self, channel: Connection, warmup: int, steps: int, limit: int | None = None
+    ) -> None:
         self._channel = channel
         self._warmup = warmup
         self._steps = steps
+        self._limit = limit
         self._position = 0  # within the turn
         self._images = 0
         self._started = 0.0
-        self._left: float | None = None  # when the last epoch ran out of batches
+        self._left: float | None = None  # when the last step of an epoch was begun
         self._epoch_ends: list[float] = []
         self._loader: Iterable[Any] = ()
 
@@ -76,16 +82,18 @@ class Turns:
         return getattr(self._loader, "sampler", None)
 
     def __len__(self) -> int:
-        return len(self._loader)  # pyright: ignore[reportArgumentType]
+        size = len(self._loader)  # pyright: ignore[reportArgumentType]
+        return size if self._limit is None else min(size, self._limit)
 
     def __iter__(self) -> Iterator[Any]:
-        for batch in self._loader:
+        for left, batch in zip(reversed(range(len(self))), self._loader, strict=False):
             if self._left is not None:
-                self._epoch_ends.append(time.perf_counter() - self._left)
+                self._epoch_ends.append(_now() - self._left)
                 self._left = None
             self._before(batch)
+            if not left:  # Lightning asks for no more
+                self._left = _now()
             yield batch
-        self._left = time.perf_counter()
 
     def _before(self, batch: Any) -> None:
         """Take note of the step that is about to be made with ``batch``."""
@@ -121,6 +129,8 @@ class Program:
 
     Args:
         train: called with ``arguments`` and a :class:`Turns`; trains for ever.
+        warmup, steps, limit: see :class:`Turns`.
+        threads: of torch.
         log: where its output goes.
 
     Raises:
@@ -134,13 +144,14 @@ class Program:
         *,
         warmup: int,
         steps: int,
+        limit: int | None = None,
         threads: int,
         log: Path,
     ) -> None:
         context = get_context("spawn")
         self._channel, theirs = context.Pipe()
         self._process = context.Process(
-            target=_run, args=(train, arguments, theirs, warmup, steps, threads, log)
+            target=_run, args=(train, arguments, theirs, (warmup, steps, limit), threads, log)
         )
         self._process.start()
         theirs.close()
@@ -158,18 +169,18 @@ class Program:
         return told
 
     def stop(self) -> None:
-        """End the process, in the middle of whatever it does."""
+        """End the process: it gets no more turns, and is killed if that does not end it."""
+        self._channel.close()
+        self._process.join(_GRACE_SECONDS)
         self._process.kill()
         self._process.join()
-        self._channel.close()
 
 
 def _run(
     train: Callable[..., None],
     arguments: tuple[Any, ...],
     channel: Connection,
-    warmup: int,
-    steps: int,
+    lengths: tuple[int, int, int | None],
     threads: int,
     log: Path,
 ) -> None:
@@ -178,6 +189,7 @@ def _run(
         os.dup2(stream.fileno(), sys.stderr.fileno())
     torch.set_num_threads(threads)
     try:
-        train(*arguments, Turns(channel, warmup, steps))
+        train(*arguments, Turns(channel, *lengths))
     except BaseException:
-        channel.send(traceback.format_exc())
+        with suppress(OSError):  # the bench has had enough of it
+            channel.send(traceback.format_exc())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from fovea.bench import EXPERIMENT, PARTS
 from fovea.bench.accuracy import measure_accuracy, merge_accuracy
 from fovea.bench.commands import measure_answers, measure_startup, measure_sweep
+from fovea.bench.kernels import measure_kernels
 from fovea.bench.profile import measure_profile
 from fovea.bench.report import bar_chart, markdown
 from fovea.bench.speed import configure, measure_overhead, measure_training
@@ -47,11 +48,13 @@ def run(
     measured = _read(file if file.is_file() else published and published / "bench.json")
     with console(stderr=True).status("bench") as status:
         for part in parts or PARTS[:-1]:
-            told = _measure(part, networks, rounds, steps, batch_size, folder, status.update)
-            if part == "accuracy":
-                told = merge_accuracy(measured.get(part), told)
-            measured[part] = told | _machine()
-            _write(measured, folder)
+            for told in _measure(part, networks, rounds, steps, batch_size, folder, status.update):
+                if part == "accuracy":
+                    told = merge_accuracy(measured.get(part), told)
+                if "networks" in told:
+                    told["networks"] = measured.get(part, {}).get("networks", {}) | told["networks"]
+                measured[part] = told | _machine()
+                _write(measured, folder)
     if publish and published is not None:
         _write(measured, published, report="README.md")
     print(markdown(measured))
@@ -65,39 +68,33 @@ def _measure(
     steps: int,
     batch_size: int,
     folder: Path,
-    progress: Any,
-) -> dict[str, Any]:
+    progress: Callable[[str], None],
+) -> Iterator[dict[str, Any]]:
+    """Yield what a part measures, network by network if it is of networks."""
     import torch
 
     threads = torch.get_num_threads()
     match part:
         case "training":
-            return {
-                "networks": {
-                    network: measure_training(
-                        network,
-                        rounds=rounds,
-                        steps=steps,
-                        batch_size=batch_size,
-                        threads=threads,
-                        logs=folder,
-                        progress=lambda text, network=network: progress(f"{network}: {text}"),
-                    )
-                    for network in networks
-                }
-            }
+            for network in networks:
+                told = measure_training(
+                    network,
+                    rounds=rounds,
+                    steps=steps,
+                    batch_size=batch_size,
+                    threads=threads,
+                    logs=folder,
+                    progress=lambda text, network=network: progress(f"{network}: {text}"),
+                )
+                yield {"networks": {network: told}}
         case "profile":
-            return {
-                "networks": {
-                    network: measure_profile(
-                        configure([f"model={network}"], batch_size=batch_size, threads=threads),
-                        threads,
-                    )
-                    for network in networks
-                }
-            }
+            for network in networks:
+                config = configure([f"model={network}"], batch_size=batch_size, threads=threads)
+                yield {"networks": {network: measure_profile(config, threads)}}
+        case "kernels":
+            yield measure_kernels(batch_size)
         case "overhead":
-            return measure_overhead(
+            yield measure_overhead(
                 rounds=rounds,
                 batch_size=batch_size,
                 threads=threads,
@@ -105,15 +102,14 @@ def _measure(
                 progress=progress,
             )
         case "startup":
-            return measure_startup(rounds=rounds, progress=progress)
+            yield measure_startup(rounds=rounds, progress=progress)
         case "answers":
-            return measure_answers(rounds=rounds, progress=progress)
+            yield measure_answers(rounds=rounds, progress=progress)
         case "sweep":
-            return measure_sweep(runs=16, workers=2, progress=progress)
+            yield measure_sweep(runs=16, workers=2, progress=progress)
         case _:
-            return measure_accuracy(
-                folder / "reference", processes=os.cpu_count() or 1, progress=progress
-            )
+            references = folder / "reference"
+            yield measure_accuracy(references, processes=os.cpu_count() or 1, progress=progress)
 
 
 def _machine() -> dict[str, Any]:
