@@ -289,6 +289,18 @@ def test_bfloat16_trains_as_float32_does(trained: Training) -> None:
     assert mixed == pytest.approx(exact, rel=0.01)
 
 
+def test_the_fast_path_trains_as_the_plain_one_does(trained: Training) -> None:
+    """bfloat16 and channels_last beside float32 and NCHW: the same recipe, batch for batch."""
+    epoch = ("model=resnet", "model.depth=8", "trainer.limit_batches=null", "batch_size=64")
+    plain = trained(*epoch, "trainer.channels_last=false").history()[-1]
+    layout = trained(*epoch).history()[-1]
+    fast = trained(*epoch, "trainer.precision=bf16-mixed").history()[-1]
+    for key in ("train/loss", "val/loss"):
+        assert layout[key] == pytest.approx(plain[key], rel=1e-4)
+        assert fast[key] == pytest.approx(plain[key], rel=0.02)
+        assert fast[key] != plain[key]
+
+
 def test_a_diverged_run_stops_and_says_so(trained: Training) -> None:
     run = trained(*PLAIN_SGD, "epochs=5", "optimizer.lr=1e30")
     assert run.summary["diverged"] is True

@@ -21,6 +21,7 @@ from fovea.training.settings import TrainerSettings
 
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
 _TINY = ["model=mlp", "model.hidden_sizes=[16]"]
+_UNCHANGED = {"_target_": "fovea.augment.identity.Identity"}
 _SYNTHETIC = {"_target_": "fovea.bench.synthetic.Synthetic"}
 _PEAKS = {"bf16-mixed": torch.bfloat16, "32": torch.float32}
 
@@ -83,7 +84,7 @@ def measure_overhead(
         Milliseconds per step of every turn, in fovea and in a bare loop.
     """
     config = configure(_TINY, batch_size=batch_size, threads=threads)
-    config["epochs"] = rounds + 3
+    config |= {"epochs": rounds + 3, "augment": _UNCHANGED}
     data: ImageData = build(config["data"])
     data.setup()
     steps = data.sizes["train"] // batch_size

@@ -17,6 +17,7 @@ from fovea.data.module import ImageData
 from fovea.data.source import Spec
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
+from fovea.training.allocator import keep_freed_memory
 from fovea.training.settings import TrainerSettings
 
 
@@ -44,6 +45,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     Raises:
         FoveaError: the config or the data set does not allow it.
     """
+    keep_freed_memory()
     settings: TrainerSettings = build(config["trainer"])
     data: ImageData = build(
         config["data"],
