@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from math import sqrt
 from statistics import fmean, median, stdev
 from typing import Any
 
@@ -41,25 +40,18 @@ their own and take turns; every ratio is of programs of one run, with the same n
 
 def markdown(measured: Mapping[str, Any]) -> str:
     """Return the report of whatever parts were measured."""
-    sections = [_HEADER]
-    if training := measured.get("training"):
-        sections.append(_machine(training))
-        sections += [_network(name, of) for name, of in training["networks"].items()]
-    if profiles := measured.get("profile"):
-        sections.append(_profile(profiles["networks"]))
-    if kernels := measured.get("kernels"):
-        sections.append(_kernels(kernels))
-    if overhead := measured.get("overhead"):
-        sections.append(_overhead(overhead))
-    if startup := measured.get("startup"):
-        sections.append(_startup(startup))
-    if answers := measured.get("answers"):
-        sections.append(_answers(answers))
-    if sweep := measured.get("sweep"):
-        sections.append(_sweep(sweep))
-    if accuracy := measured.get("accuracy"):
-        sections.append(_accuracy(accuracy))
-    return "\n".join(sections)
+    sections = {
+        "training": _training,
+        "profile": _profile,
+        "kernels": _kernels,
+        "overhead": _overhead,
+        "startup": _startup,
+        "answers": _answers,
+        "sweep": _sweep,
+        "accuracy": _accuracy,
+    }
+    told = [write(measured[part]) for part, write in sections.items() if part in measured]
+    return "\n".join([_HEADER, *told])
 
 
 def bar_chart(training: Mapping[str, Any]) -> bytes:
@@ -73,9 +65,10 @@ def bar_chart(training: Mapping[str, Any]) -> bytes:
     for offset, (program, label) in enumerate(PROGRAMS.items()):
         values = [ratio(of, program, "guide") for of in networks.values()]
         middle = [value[0] for value in values]
-        errors = [[v[0] - v[1] for v in values], [v[2] - v[0] for v in values]]
+        below = [max(0.0, ratio - low) for ratio, low, _ in values]
+        above = [max(0.0, high - ratio) for ratio, _, high in values]
         places = [row + offset * height for row in range(len(networks))]
-        axes.barh(places, middle, height, xerr=errors, label=label)
+        axes.barh(places, middle, height, xerr=[below, above], label=label)
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(networks))])
     axes.set_yticklabels([NETWORKS[name] for name in networks])
     axes.invert_yaxis()
@@ -94,29 +87,26 @@ def ratio(measured: Mapping[str, Any], program: str, other: str) -> tuple[float,
     return median(ours) / median(theirs), min(rounds), max(rounds)
 
 
-def difference(
-    ours: Sequence[float], theirs: Sequence[float], confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the difference of two means and the half width of its interval (Welch's t)."""
-    spread = [stdev(values) ** 2 / len(values) for values in (ours, theirs)]
-    error = sqrt(sum(spread))
-    if not error:
-        return fmean(ours) - fmean(theirs), 0.0
-    freedom = error**4 / sum(
-        part**2 / (len(values) - 1) for part, values in zip(spread, (ours, theirs), strict=True)
-    )
-    return fmean(ours) - fmean(theirs), float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+def difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
+    """Return the difference of two means and the half width of its 95 % interval (Welch's t)."""
+    middle = fmean(ours) - fmean(theirs)
+    if len(set(ours)) == len(set(theirs)) == 1:
+        return middle, 0.0
+    interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    return middle, float(interval.high - interval.low) / 2
 
 
-def _machine(training: Mapping[str, Any]) -> str:
-    machine = training["machine"]
+def _training(measured: Mapping[str, Any]) -> str:
+    machine = measured["machine"]
     hardware, packages = machine["hardware"], machine["packages"]
     device = ", ".join(hardware["gpus"]) or f"{hardware['processor']}, {hardware['cores']} cores"
-    versions = f"torch {packages['torch']}, pytorch-lightning {packages['pytorch-lightning']}"
-    return (
-        f"\nMachine: {device}, {machine['threads']} threads; {versions}; "
-        f"commit {(machine['git']['sha'] or 'unknown')[:7]}; {training['date']}.\n"
+    head = (
+        f"Machine: {device}, {machine['threads']} threads; torch {packages['torch']}, "
+        f"pytorch-lightning {packages['pytorch-lightning']}; "
+        f"commit {(machine['git']['sha'] or 'unknown')[:7]}; {measured['date']}.\n\n"
+        "![Training speed relative to the guide's loop](bench.png)\n"
     )
+    return "\n".join([head, *(_network(name, of) for name, of in measured["networks"].items())])
 
 
 def _network(name: str, measured: Mapping[str, Any]) -> str:
@@ -155,7 +145,8 @@ def _network(name: str, measured: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _profile(networks: Mapping[str, Mapping[str, float]]) -> str:
+def _profile(measured: Mapping[str, Any]) -> str:
+    networks: Mapping[str, Mapping[str, float]] = measured["networks"]
     kinds = list(dict.fromkeys(kind for spent in networks.values() for kind in spent))
     kinds.sort(key=lambda kind: kind == "other")
     lines = [
