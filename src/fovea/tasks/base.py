@@ -27,11 +27,14 @@ class Stepping:
         accumulate: batches per optimizer step; the last step of an epoch may have fewer.
         gradient_clip: largest norm of the gradient; ``None`` does not clip.
         burst: most batches to a burst, which also ends after ``BURST_SECONDS``.
+        plain_backward: the loss needs no scaling and gradients no reduction over devices: Lightning
+            is not asked to do it.
     """
 
     accumulate: int = 1
     gradient_clip: float | None = None
     burst: int = 64
+    plain_backward: bool = False
 
 
 class Task(LightningModule):
@@ -92,6 +95,7 @@ class Task(LightningModule):
         optimizer: Any = self.optimizers()
         scheduler: Any = self.lr_schedulers()
         accumulate = self._stepping.accumulate
+        backward = Tensor.backward if self._stepping.plain_backward else self.manual_backward
         until = time.perf_counter() + BURST_SECONDS
         # The first step stands alone: what waits for it (the tracker) is started after it.
         for _ in range(self._stepping.burst if self.trainer.global_step else 1):
@@ -101,7 +105,7 @@ class Task(LightningModule):
             # Lightning's autocast spans the burst; it is meant for the forward pass only, and
             # keeps the weights it has cast.
             with torch.autocast(self.device.type, enabled=False):
-                self.manual_backward(loss / accumulate if accumulate > 1 else loss)
+                backward(loss / accumulate if accumulate > 1 else loss)
                 if (index + 1) % accumulate == 0 or dataloader_iter.done:
                     optimizer.step()
                     optimizer.zero_grad()

@@ -81,8 +81,12 @@ class TrainerSettings:
         """How the task steps its optimizer under these settings."""
         # Weights are averaged once a call, and ranks must call as often as each other.
         one_by_one = self.ema_decay is not None or self.devices > 1
-        burst = 1 if one_by_one else Stepping.burst
-        return Stepping(self.accumulate, self.gradient_clip, burst)
+        return Stepping(
+            self.accumulate,
+            self.gradient_clip,
+            burst=1 if one_by_one else Stepping.burst,
+            plain_backward=self.resolved_strategy == "auto" and self.precision != "16-mixed",
+        )
 
     def single_device(self) -> TrainerSettings:
         """Return the same settings on one device."""

@@ -1,0 +1,13 @@
+"""What the trainer's settings ask of a task."""
+
+from __future__ import annotations
+
+from fovea.training.settings import TrainerSettings
+
+
+def test_lightning_scales_and_reduces_only_where_there_is_need() -> None:
+    assert TrainerSettings(precision="bf16-mixed").stepping.plain_backward
+    assert not TrainerSettings(precision="16-mixed").stepping.plain_backward
+    several = TrainerSettings(devices=2).stepping
+    assert (several.plain_backward, several.burst) == (False, 1)
+    assert TrainerSettings(ema_decay=0.9).stepping.burst == 1
