@@ -85,6 +85,7 @@ def measure_overhead(
     """
     config = configure(_TINY, batch_size=batch_size, threads=threads)
     config |= {"epochs": rounds + 3, "augment": _UNCHANGED}
+    config["data"]["source"] = _SYNTHETIC | {"image_size": 8, "channels": 1}
     data: ImageData = build(config["data"])
     data.setup()
     steps = data.sizes["train"] // batch_size
