@@ -73,7 +73,7 @@ def bar_chart(training: Mapping[str, Any]) -> bytes:
     axes.set_yticklabels([NETWORKS[name] for name in networks])
     axes.invert_yaxis()
     axes.set_xlabel("training images per second, relative to the guide's loop (range of rounds)")
-    axes.legend(fontsize="small")
+    figure.legend(loc="outside upper center", ncols=len(PROGRAMS), fontsize="small")
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=120, metadata={"Software": None})
     return stream.getvalue()
