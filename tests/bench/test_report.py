@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from fovea.bench.accuracy import merge_accuracy
 from fovea.bench.report import bar_chart, difference, markdown, ratio
 from fovea.config import paths
 
@@ -107,15 +106,6 @@ def test_a_report_of_one_part_has_no_other():
 
 def test_the_chart_is_a_picture():
     assert bar_chart(MEASURED["training"]).startswith(b"\x89PNG")
-
-
-def test_seeds_of_the_same_recipe_are_merged():
-    published = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"0": 0.1}, "reference": {}}}}
-    measured = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"1": 0.2}, "reference": {}}}}
-    merged = merge_accuracy(published, measured)["accuracy"]["resnet"]["fovea"]
-    assert merged == {"0": 0.1, "1": 0.2}
-    assert merge_accuracy(published | {"recipe": "old"}, measured) == measured
-    assert merge_accuracy(None, measured) == measured
 
 
 def test_the_published_report_is_of_its_numbers():

@@ -14,7 +14,6 @@ from typing import Any
 import torch
 
 from fovea.bench import EXPERIMENT
-from fovea.config.errors import ConfigError
 from fovea.config.identity import scientific
 from fovea.records import write_atomic
 from fovea.sweep import PlannedRun, plan_experiment
@@ -23,34 +22,36 @@ _NOT_THE_RECIPE = ("trainer", "select", "task")  # what the two arms do not shar
 
 
 def measure_accuracy(
-    folder: Path, *, processes: int, progress: Callable[[str], None]
+    folder: Path,
+    published: Mapping[str, Any] | None,
+    *,
+    processes: int,
+    progress: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Train the reference of every run of the experiment that is not in ``folder`` yet.
+    """Train the reference of every run of the experiment that has none yet.
 
     Args:
         folder: one JSON file a run, written as each finishes, so that an interrupted comparison
             goes on where it was.
+        published: what is known already; of another recipe, it is left out.
         processes: references trained at a time, each with one thread.
 
     Returns:
         Test accuracy by network, arm and seed; of fovea's arm, that of the recorded runs.
-
-    Raises:
-        ConfigError: none of the experiment's own runs is finished.
     """
     runs = plan_experiment(EXPERIMENT)
-    if not any(run.folder.status == "finished" for run in runs):
-        raise ConfigError(
-            f"no finished run of experiment={EXPERIMENT}; "
-            f"train them first: fovea train experiment={EXPERIMENT}"
-        )
-    missing = [run for run in runs if _recorded(run, folder) is None]
+    known = merge_accuracy(published, compare(runs, partial(_recorded, folder=folder)))
+    missing = [
+        run
+        for run in runs
+        if str(run.config["seed"]) not in known["accuracy"][run.choices["model"]]["reference"]
+    ]
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        started = {pool.submit(_reference, run.config, _file(run, folder)): run for run in missing}
+        started = [pool.submit(_reference, run.config, _file(run, folder)) for run in missing]
         for number, done in enumerate(as_completed(started)):
             done.result()
             progress(f"accuracy: reference {number + 1} of {len(missing)}")
-    return compare(runs, partial(_recorded, folder=folder))
+    return merge_accuracy(published, compare(runs, partial(_recorded, folder=folder)))
 
 
 def compare(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fovea.bench import EXPERIMENT, PARTS
-from fovea.bench.accuracy import measure_accuracy, merge_accuracy
+from fovea.bench.accuracy import measure_accuracy
 from fovea.bench.commands import measure_answers, measure_startup, measure_sweep
 from fovea.bench.kernels import measure_kernels
 from fovea.bench.profile import measure_profile
@@ -34,7 +34,6 @@ def run(
     """Measure the parts asked for, and write and print what is known of all of them.
 
     Raises:
-        ConfigError: the comparison of accuracy has no runs yet.
         RecordError: an earlier result cannot be read.
     """
     import torch
@@ -48,11 +47,13 @@ def run(
     measured = _read(file if file.is_file() else published and published / "bench.json")
     with console(stderr=True).status("bench") as status:
         for part in parts or PARTS[:-1]:
-            for told in _measure(part, networks, rounds, steps, batch_size, folder, status.update):
-                if part == "accuracy":
-                    told = merge_accuracy(measured.get(part), told)
+            known = measured.get(part, {})
+            for told in _measure(
+                part, known, networks, rounds, steps, batch_size, folder, status.update
+            ):
                 if "networks" in told:
-                    told["networks"] = measured.get(part, {}).get("networks", {}) | told["networks"]
+                    earlier = measured.get(part, {}).get("networks", {})
+                    told["networks"] = earlier | told["networks"]
                 measured[part] = told | _machine()
                 _write(measured, folder)
     if publish and published is not None:
@@ -63,6 +64,7 @@ def run(
 
 def _measure(
     part: str,
+    known: Mapping[str, Any],
     networks: Sequence[str],
     rounds: int,
     steps: int,
@@ -109,7 +111,9 @@ def _measure(
             yield measure_sweep(runs=16, workers=2, progress=progress)
         case _:
             references = folder / "reference"
-            yield measure_accuracy(references, processes=os.cpu_count() or 1, progress=progress)
+            yield measure_accuracy(
+                references, known or None, processes=os.cpu_count() or 1, progress=progress
+            )
 
 
 def _machine() -> dict[str, Any]:
