@@ -13,7 +13,7 @@ from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.sweep import PlannedRun, SweepError, execute, plan, plan_experiment, report
-from fovea.workers import WorkerDied
+from fovea.workers import WorkerDiedError
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
 
@@ -204,7 +204,7 @@ def test_a_run_on_several_devices_is_launched_alone(outputs: Path) -> None:
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(WorkerDied("worker died: exit code 3"), "failed"), (KeyboardInterrupt(), "interrupted")],
+    [(WorkerDiedError("worker died: exit code 3"), "failed"), (KeyboardInterrupt(), "interrupted")],
 )
 def test_the_record_of_a_killed_run_is_ended(
     outputs: Path, error: BaseException, status: str

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fovea.workers import WorkerDied, run_in_workers
+from fovea.workers import WorkerDiedError, run_in_workers
 
 TWO = [{"OMP_NUM_THREADS": "3"}, {"OMP_NUM_THREADS": "3"}]
 
@@ -80,10 +80,10 @@ def test_a_task_that_fails_or_kills_its_worker_fails_alone() -> None:
     assert [f"{type(each).__name__}: {each}" for each in (*failed, exited)] == [
         "ValueError: no such thing",
         "RuntimeError: TwoArgumentsError: lr=3",
-        "WorkerDied: worker died: killed by signal 9 (out of memory?)",
-        "WorkerDied: worker died: exit code 3",
+        "WorkerDiedError: worker died: killed by signal 9 (out of memory?)",
+        "WorkerDiedError: worker died: exit code 3",
     ]
-    assert isinstance(exited, WorkerDied)
+    assert isinstance(exited, WorkerDiedError)
 
 
 def test_an_interrupt_is_one_in_every_worker(tmp_path: Path) -> None:

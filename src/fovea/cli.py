@@ -113,10 +113,16 @@ def _parser() -> argparse.ArgumentParser:
         default=list(NETWORKS),
         help=f"default: {' '.join(NETWORKS)}",
     )
-    bench.add_argument("--rounds", type=int, default=5, metavar="N", help="turns of each program")
-    bench.add_argument("--steps", type=int, default=20, metavar="N", help="timed steps of a turn")
-    bench.add_argument("--batch-size", type=int, default=128, metavar="N")
-    bench.add_argument("--threads", type=int, metavar="N", help="of torch; default: torch's choice")
+    bench.add_argument(
+        "--rounds", type=_positive, default=5, metavar="N", help="turns of each program"
+    )
+    bench.add_argument(
+        "--steps", type=_positive, default=20, metavar="N", help="timed steps of a turn"
+    )
+    bench.add_argument("--batch-size", type=_positive, default=128, metavar="N")
+    bench.add_argument(
+        "--threads", type=_positive, metavar="N", help="of torch; default: torch's choice"
+    )
     bench.add_argument(
         "--publish", action="store_true", help=f"write experiments/{EXPERIMENT}/ too"
     )
@@ -139,6 +145,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
     return parser
+
+
+def _positive(text: str) -> int:
+    """Return a whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: should be a whole number from 1")
+    return int(text)
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:

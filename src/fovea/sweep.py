@@ -32,7 +32,7 @@ from fovea.records import RunFolder, Status, run_folder
 from fovea.tables.definition import TableDefinition, load_definition
 from fovea.tables.render import print_table, write_table
 from fovea.tables.table import Cell, build_table
-from fovea.workers import WorkerDied
+from fovea.workers import WorkerDiedError
 
 
 class SweepError(Exception):
@@ -132,7 +132,7 @@ def execute(
     """
     todo = [run for run in runs if run.config["rerun"] or run.folder.status != "finished"]
     if todo:
-        _require_writable(Path(todo[0].config["outputs"]))
+        require_writable(Path(todo[0].config["outputs"]))
     for run in todo:
         shutil.rmtree(run.folder.path, ignore_errors=True)
     todo.sort(key=_several_devices)
@@ -195,7 +195,12 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> None:
             print(file)
 
 
-def _require_writable(outputs: Path) -> None:
+def require_writable(outputs: Path) -> None:
+    """Make sure that records can be written below ``outputs``.
+
+    Raises:
+        ConfigError: they cannot.
+    """
     try:
         (outputs / "runs").mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=outputs / "runs").close()
@@ -225,7 +230,7 @@ def _settle(run: PlannedRun, status: Status, error: BaseException) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    told = isinstance(error, FoveaError | WorkerDied)
+    told = isinstance(error, FoveaError | WorkerDiedError)
     text = str(error) if told else f"{type(error).__name__}: {error}"
     return text.partition("\n")[0].rstrip(": ")
 

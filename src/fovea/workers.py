@@ -23,7 +23,7 @@ _SPAWN = multiprocessing.get_context("spawn")  # forks hang once threads or CUDA
 _GRACE = 30.0  # seconds in which an interrupted task may leave its record
 
 
-class WorkerDied(Exception):  # noqa: N818
+class WorkerDiedError(Exception):
     """A worker process ended before its task did; the message says how."""
 
 
@@ -100,7 +100,7 @@ class _Worker:
             printed, outcome = self.pipe.recv()
         except (EOFError, OSError):
             _end([self])
-            return index, WorkerDied(f"worker died: {_cause(self.process.exitcode)}")
+            return index, WorkerDiedError(f"worker died: {_cause(self.process.exitcode)}")
         print(printed, end="", flush=True)
         return index, outcome
 

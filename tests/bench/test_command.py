@@ -51,7 +51,16 @@ def test_a_damaged_result_is_not_overwritten(outputs: Path) -> None:
     assert (outputs / "bench.json").read_text() == "{"
 
 
-@pytest.mark.parametrize("arguments", [["trainnig"], ["--networks", "resnt"], ["--rounds", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trainnig"],
+        ["--networks", "resnt"],
+        ["--rounds", "x"],
+        ["--steps", "0"],
+        ["--threads", "-1"],
+    ],
+)
 def test_a_mistake_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["bench", *arguments])

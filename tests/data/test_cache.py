@@ -172,12 +172,15 @@ def test_a_disk_that_is_full_or_becomes_so_is_done_without(
 
 def test_what_a_killed_writer_left_is_removed_in_time(folder: Path) -> None:
     folder.mkdir()
-    old, new = folder / ".old.pixels.x", folder / ".new.pixels.y"
-    old.touch()
-    new.touch()
+    old, new = (folder / f".{digit * 32}.pixels.x_1" for digit in "0f")
+    others = folder / ".profile"  # the folder may be anyone's
+    for file in (old, new, others):
+        file.touch()
     os.utime(old, (0, 0))
+    os.utime(others, (0, 0))
     cache.keep_pixels(cache.entry_of(*ENTRY), 8, two_images)
     assert not old.exists()
+    assert others.exists()
     assert new.exists()
 
 

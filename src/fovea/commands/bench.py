@@ -20,6 +20,7 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import RecordError
 from fovea.records import write_atomic
+from fovea.sweep import require_writable
 
 
 def run(
@@ -34,14 +35,16 @@ def run(
     """Measure the parts asked for, and write and print what is known of all of them.
 
     Raises:
+        ConfigError: the outputs cannot be written.
         RecordError: an earlier result cannot be read.
     """
     import torch
 
     if threads is not None:
         torch.set_num_threads(threads)
+    require_writable(paths.outputs())
     folder = paths.outputs() / "bench"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     published = paths.experiment(EXPERIMENT)
     file = folder / "bench.json"
     measured = _read(file if file.is_file() else published and published / "bench.json")

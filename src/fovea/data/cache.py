@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import mmap
+import re
 import shutil
 import time
 import warnings
@@ -35,6 +36,7 @@ WORTH_SECONDS = 1.0  # sets that are decoded faster are not kept
 
 _FORMAT = 2
 _LEFT_FREE = 5 * GIB  # of the disk; a tenth of a small one
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(pixels|json|pt)\.\w+")  # as atomic_stream names them
 _ABANDONED_SECONDS = 3600.0  # after which a file that is not written any further has no writer
 
 
@@ -132,8 +134,10 @@ def _keep(entry: Path, write: Callable[[BinaryIO], Any], size: int = 0) -> Any:
         entry.parent.mkdir(parents=True, exist_ok=True)
         _sweep(entry.parent)
         disk = shutil.disk_usage(entry.parent)
-        if disk.free - size < min(_LEFT_FREE, disk.total // 10):
-            raise OSError(f"{size / GIB:.2f} GiB would leave less than 5 GiB free")
+        left_free = min(_LEFT_FREE, disk.total // 10)
+        if disk.free - size < left_free:
+            wanted = f"{size / GIB:.2f} GiB would leave less than {left_free / GIB:.2f} GiB free"
+            raise OSError(wanted)
         with atomic_stream(entry) as stream:
             return write(stream)
     except OSError as error:
@@ -142,9 +146,11 @@ def _keep(entry: Path, write: Callable[[BinaryIO], Any], size: int = 0) -> Any:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what writers that were killed have left."""
+    """Remove what writers that were killed have left, and nothing that is not the cache's."""
     for path in folder.glob(".*"):
-        if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+        if _TEMPORARY.fullmatch(path.name) and (
+            time.time() - path.stat().st_mtime > _ABANDONED_SECONDS
+        ):
             path.unlink()
 
 
