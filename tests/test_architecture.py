@@ -31,7 +31,7 @@ def test_imports_go_strictly_downward() -> None:
         "from fovea.config.schema import validate\n"
         "validate(compose_run(['model=resnet', 'optimizer=muon']))",
         "import fovea.commands.train\n"
-        "from fovea.sweep import plan_experiment\n"
+        "from fovea.sweep.plan import plan_experiment\n"
         "plan_experiment('quickstart')",
     ],
 )

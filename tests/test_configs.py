@@ -19,7 +19,7 @@ from fovea.config.options import description, groups, options
 from fovea.config.schema import GROUPS, validate
 from fovea.data.module import ImageData
 from fovea.data.source import Spec
-from fovea.sweep import plan_experiment
+from fovea.sweep.plan import plan_experiment
 from fovea.training.assemble import assemble, build, build_model
 
 CLASSES = tuple("0123456789")

@@ -77,16 +77,31 @@ class ExperimentSource(ConfigSource):
 
 
 class PlanningSweeper(BasicSweeper):
-    """Composes and validates every run of a sweep before the first one starts."""
+    """Composes and validates every run of a sweep before the first one starts.
+
+    Args:
+        max_batch_size, params: Hydra's.
+        arms: named sets of overrides that go together; the grid of ``params`` is swept in each.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: Any = None,
+        arms: DictConfig | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.arms = arms
 
     def sweep(self, arguments: list[str]) -> Any:
-        from fovea.sweep import execute, plan
+        from fovea.sweep.execute import execute
+        from fovea.sweep.plan import plan
 
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
         loader = self.hydra_context.config_loader
-        runs = plan(loader, self.config, [*self._parse_config(), *arguments])
+        runs = plan(loader, self.config, [*self._parse_config(), *arguments], self.arms)
 
         def launch(jobs: Sequence[Sequence[str]]) -> Sequence[Any]:
             assert self.launcher is not None
@@ -162,6 +177,7 @@ ConfigStore.instance().store(
         "_target_": f"{__name__}.PlanningSweeper",
         "max_batch_size": None,
         "params": None,
+        "arms": None,
     },
     provider="fovea",
 )

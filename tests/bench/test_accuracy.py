@@ -10,7 +10,7 @@ import pytest
 
 from fovea.bench import accuracy
 from fovea.bench.accuracy import measure_accuracy, merge_accuracy, recipe
-from fovea.sweep import PlannedRun, plan_experiment
+from fovea.sweep.plan import PlannedRun, plan_experiment
 
 
 def note(run: PlannedRun, folder: Path, measured: float, **other: Any) -> None:

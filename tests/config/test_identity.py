@@ -48,6 +48,15 @@ SAME_NUMBERS = [
 ]
 
 
+def test_a_key_that_is_null_is_as_if_it_were_not_there() -> None:
+    config = compose_run([])
+    assert config["trainer"]["patience"] is None
+    without = config | {"trainer": {**config["trainer"]}, "added": None}
+    del without["trainer"]["patience"]
+    assert run_id(without) == run_id(config)
+    assert run_id(without | {"added": 0}) != run_id(config)
+
+
 @pytest.mark.parametrize("override", OTHER_NUMBERS)
 def test_what_can_change_the_numbers_changes_the_id(override: str) -> None:
     assert run_id(compose_run([override])) != run_id(compose_run([]))

@@ -16,7 +16,7 @@ import torch
 from fovea.bench import EXPERIMENT
 from fovea.config.identity import scientific
 from fovea.records import write_atomic
-from fovea.sweep import PlannedRun, plan_experiment
+from fovea.sweep.plan import PlannedRun, plan_experiment
 
 _NOT_THE_RECIPE = ("trainer", "select", "task")  # what the two arms do not share, or not name alike
 

@@ -20,7 +20,7 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import RecordError
 from fovea.records import write_atomic
-from fovea.sweep import require_writable
+from fovea.sweep.execute import require_writable
 
 
 def run(

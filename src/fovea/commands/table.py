@@ -9,6 +9,7 @@ def run(name: str) -> None:
     Raises:
         ConfigError: there is no such experiment, or its files are not valid.
     """
-    from fovea.sweep import plan_experiment, report
+    from fovea.sweep.plan import plan_experiment
+    from fovea.sweep.telling import report
 
     report(plan_experiment(name))

@@ -22,7 +22,7 @@ from fovea.config.errors import ConfigError, FoveaError, did_you_mean
 from fovea.config.options import groups, options
 from fovea.config.schema import validate
 from fovea.records import RunFolder
-from fovea.sweep import SweepError
+from fovea.sweep.execute import SweepError
 
 
 def run(overrides: Sequence[str]) -> int:

@@ -5,6 +5,9 @@ experiment has the same ids on every machine, so its table can be filled from se
 became is in the run's ``environment.json``. ``trainer.compile=auto`` goes by a stopwatch, and
 compiled numbers differ from eager ones in their last digits: where two machines, or one before and
 after its timings are deleted, must agree to the bit, ask for ``true`` or ``false``.
+
+A key that is ``null`` is as if it were not there: a key added later, with ``null`` for "as before",
+leaves the ids of published runs as they are.
 """
 
 from __future__ import annotations
@@ -56,7 +59,7 @@ def _scientific(node: Mapping[str, Any], prefix: str) -> dict[str, Any]:
 
 def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {key: _canonical(item) for key, item in value.items()}
+        return {key: _canonical(item) for key, item in value.items() if item is not None}
     if isinstance(value, list | tuple):
         return [_canonical(item) for item in value]
     if isinstance(value, float) and value.is_integer():

@@ -12,7 +12,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
-from fovea.sweep import PlannedRun, SweepError, execute, plan, plan_experiment, report
+from fovea.sweep.execute import SweepError, execute
+from fovea.sweep.plan import PlannedRun, plan, plan_experiment
+from fovea.sweep.telling import report
 from fovea.workers import WorkerDiedError
 
 Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
@@ -76,6 +78,37 @@ def test_a_run_that_occurs_twice_is_planned_once() -> None:
         ("seed=0", "optimizer.lr=1"),
         ("seed=1", "optimizer.lr=1"),
     ]
+
+
+def test_the_grid_is_gone_through_in_each_arm() -> None:
+    arms = {
+        "printed": {"model": "mlp", "optimizer.lr": "0.1,0.2"},
+        "mine": {"model": "lenet5", "epochs": 3},
+    }
+    with config_loader() as loader:
+        runs = plan(loader, compose_sweep(loader, []), ["seed=0,1", "epochs=1"], arms)
+    assert [(run.arm, run.overrides) for run in runs[::2]] == [
+        ("printed", ("model=mlp", "optimizer.lr=0.1", "seed=0", "epochs=1")),
+        ("printed", ("model=mlp", "optimizer.lr=0.2", "seed=0", "epochs=1")),
+        ("mine", ("model=lenet5", "seed=0", "epochs=1")),
+    ]
+    assert len(runs) == 6
+    assert runs[4].cell == ("arm=mine", "model=lenet5", "epochs=1")
+    assert [runs[4].value(key) for key in ("arm", "model", "epochs", "optimizer.lr")] == [
+        "mine",
+        "lenet5",
+        "1",
+        "0.001",
+    ]
+
+
+def test_arms_may_share_a_run_which_is_launched_once(outputs: Path) -> None:
+    with config_loader() as loader:
+        runs = plan(loader, compose_sweep(loader, []), ["seed=0,1"], {"one": {}, "other": {}})
+    assert len(runs) == 4
+    launch, launched = launcher(runs)
+    execute(runs, launch)
+    assert launched == ["seed=0", "seed=1"]
 
 
 def test_hydra_ranges_and_choices_are_grids() -> None:

@@ -1,0 +1,1 @@
+"""A sweep: planned whole, then run, then told."""
