@@ -10,6 +10,7 @@ import io
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -81,6 +82,13 @@ class RunFolder:
     def metrics(self) -> dict[str, float | None]:
         """Final metrics by name; ``None`` is what was no finite number."""
         return self.summary.get("metrics", {})
+
+    def clear(self) -> None:
+        """Remove all but the log, what Hydra keeps, and the config and summary of a run to come."""
+        for path in self.path.iterdir() if self.path.is_dir() else ():
+            if path.name in ("train.log", ".hydra", "config.yaml", "summary.json"):
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def history(self) -> list[dict[str, float]]:
         """Return one row of metrics per epoch.

@@ -76,6 +76,9 @@ class EpochOrder:
         seed: the run's seed.
         shuffle: a new random order each epoch, instead of the order of the data.
         rank, world_size: this process among those that share the epoch.
+
+    Attributes:
+        start: the batch the epoch is taken up at, after an interruption.
     """
 
     def __init__(
@@ -95,10 +98,16 @@ class EpochOrder:
         self.rank = rank
         self.world_size = world_size
         self.epoch = 0
+        self.start = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next; Lightning calls this."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self.start = epoch, 0
+
+    def take_up(self, epoch: int, start: int) -> None:
+        """Go on with an epoch at its batch ``start``, from 0; ``len`` stays that of the epoch."""
+        self.epoch, self.start = epoch, start
 
     def __len__(self) -> int:
         full, rest = divmod(self._share, self.batch_size)
@@ -111,7 +120,7 @@ class EpochOrder:
         else:
             order = self.rows
         share = order[self.rank :: self.world_size][: self._share]
-        return iter(share.split(self.batch_size)[: len(self)])
+        return iter(share.split(self.batch_size)[self.start : len(self)])
 
     @property
     def _share(self) -> int:
@@ -135,7 +144,7 @@ class _Loader(ABC):
     def __iter__(self) -> Iterator[Batch]:
         order, device = self.sampler, self.finish.device
         generator = torch.Generator(device)
-        for number, (pixels, labels) in enumerate(self._batches()):
+        for number, (pixels, labels) in enumerate(self._batches(), order.start):
             generator.manual_seed(mixed_seed(order.seed, order.epoch, order.rank, number))
             pixels = pixels.to(device, non_blocking=True)
             yield self.finish(pixels, generator), labels.to(device, non_blocking=True)

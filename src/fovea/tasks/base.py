@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -26,7 +26,7 @@ class Stepping:
     Args:
         accumulate: batches per optimizer step; the last step of an epoch may have fewer.
         gradient_clip: largest norm of the gradient; ``None`` does not clip.
-        burst: most batches to a burst, which also ends after ``BURST_SECONDS``.
+        burst: most steps to a burst, which also ends after ``BURST_SECONDS``.
         plain_backward: the loss needs no scaling and gradients no reduction over devices: Lightning
             is not asked to do it.
     """
@@ -51,7 +51,8 @@ class Task(LightningModule):
         stepping: accumulation, clipping and bursts.
 
     Attributes:
-        samples: training samples of this process in the current epoch.
+        batches, samples: trained on in the current epoch, by this process. A burst ends with an
+            optimizer step, so between bursts they say where in its epoch training stands.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Task(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.model = model
-        self.samples = 0
+        self.batches = self.samples = 0
         self._optimizer = optimizer
         self._schedule = schedule
         self._stepping = stepping
@@ -89,7 +90,21 @@ class Task(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def on_train_epoch_start(self) -> None:
-        self.samples = 0
+        self.batches = self.samples = 0
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["epoch_so_far"] = self.epoch_so_far()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.resume_epoch(checkpoint["epoch_so_far"])
+
+    def epoch_so_far(self) -> dict[str, Any]:
+        """Return the counts and sums of the current epoch; a subclass adds its own."""
+        return {"batches": self.batches, "samples": self.samples}
+
+    def resume_epoch(self, so_far: Mapping[str, Any]) -> None:
+        """Take up the counts and sums of an epoch that was interrupted."""
+        self.batches, self.samples = so_far["batches"], so_far["samples"]
 
     def training_step(self, dataloader_iter: Any) -> None:
         optimizer: Any = self.optimizers()
@@ -98,20 +113,23 @@ class Task(LightningModule):
         backward = Tensor.backward if self._stepping.plain_backward else self.manual_backward
         until = time.perf_counter() + BURST_SECONDS
         # The first step stands alone: what waits for it (the tracker) is started after it.
-        for _ in range(self._stepping.burst if self.trainer.global_step else 1):
-            batch, index, _ = next(dataloader_iter)
+        steps = self._stepping.burst if self.trainer.global_step else 1
+        while steps:
+            batch, _, _ = next(dataloader_iter)
             loss, samples = self.training_loss(batch)
+            self.batches += 1
             self.samples += samples
             # Lightning's autocast spans the burst; it is meant for the forward pass only, and
             # keeps the weights it has cast.
             with torch.autocast(self.device.type, enabled=False):
                 backward(loss / accumulate if accumulate > 1 else loss)
-                if (index + 1) % accumulate == 0 or dataloader_iter.done:
+                if stepping := self.batches % accumulate == 0 or dataloader_iter.done:
                     optimizer.step()
                     optimizer.zero_grad()
                     scheduler.step()
+                    steps -= 1
             torch.clear_autocast_cache()
-            if dataloader_iter.done or time.perf_counter() > until:
+            if dataloader_iter.done or (stepping and time.perf_counter() > until):
                 return
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
@@ -141,8 +159,17 @@ class DeviceMean:
         total = values.detach().sum(dtype=torch.float32)
         if self._sum is None:
             self._sum = torch.zeros_like(total)
+        self._sum = self._sum.to(total.device)  # moves after a resume only
         self._sum.add_(total, alpha=weight)
         self._count += weight * values.numel()
+
+    def state(self) -> tuple[Tensor | None, int]:
+        """Return the sum, on the CPU, and the count so far."""
+        return None if self._sum is None else self._sum.cpu(), self._count
+
+    def resume(self, state: tuple[Tensor | None, int]) -> None:
+        """Take up a sum and a count."""
+        self._sum, self._count = state
 
     def take(self) -> Tensor:
         """Return the mean and start anew.

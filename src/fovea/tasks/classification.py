@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -74,6 +74,15 @@ class Classification(Task):
         self._train_loss.add(loss, weight=len(labels))
         self._train_accuracy.add(logits.detach().argmax(dim=1) == labels)
         return loss, len(labels)
+
+    def epoch_so_far(self) -> dict[str, Any]:
+        sums = {"loss": self._train_loss.state(), "accuracy": self._train_accuracy.state()}
+        return super().epoch_so_far() | sums
+
+    def resume_epoch(self, so_far: Mapping[str, Any]) -> None:
+        super().resume_epoch(so_far)
+        self._train_loss.resume(so_far["loss"])
+        self._train_accuracy.resume(so_far["accuracy"])
 
     def on_train_epoch_end(self) -> None:
         super().on_train_epoch_end()

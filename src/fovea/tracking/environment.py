@@ -39,7 +39,7 @@ def environment(uncommitted: str) -> dict[str, Any]:
     return {
         "fovea": __version__,
         "python": platform.python_version(),
-        "packages": {name: found for name in _PACKAGES if (found := _version(name))},
+        "packages": installed_versions(),
         "git": {"sha": _git("rev-parse", "HEAD"), "dirty": bool(uncommitted)},
         "hardware": {
             "system": f"{platform.system()} {platform.machine()}",
@@ -51,6 +51,11 @@ def environment(uncommitted: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "workers": int(os.environ.get("FOVEA_WORKERS", "1")),
     }
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the packages that numbers hang on."""
+    return {name: found for name in _PACKAGES if (found := _version(name))}
 
 
 def uncommitted_diff() -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from argparse import Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
@@ -23,11 +23,12 @@ class History(Logger):
 
     Args:
         run: the record it belongs to.
+        earlier: rows of the epochs from before an interruption.
     """
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(self, run: RunFolder, earlier: Sequence[dict[str, float]] = ()) -> None:
         super().__init__()
-        self.rows: dict[int, dict[str, float]] = {}
+        self.rows = {int(row["epoch"]): dict(row) for row in earlier}
         self._run = run
 
     @property
@@ -63,12 +64,11 @@ class History(Logger):
         self.save()
 
 
-def replay(rows: Sequence[Mapping[str, float]], logger: Logger) -> None:
+def replay(rows: Iterable[Mapping[str, float]], logger: Logger) -> None:
     """Send a history to a logger that was not there while it was made."""
     for row in rows:
         metrics = {key: value for key, value in row.items() if key != "step"}
         logger.log_metrics(metrics, step=int(row["step"]) - 1)
-    logger.finalize("success")
 
 
 class Stopwatch(Callback):
@@ -85,9 +85,19 @@ class Stopwatch(Callback):
     ) -> None:
         self.startup_seconds: float | None = None
         self._origin = origin
-        self._after_first_step = after_first_step
+        self.after_first_step = after_first_step
         self._started = 0.0
         self._trained: float | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the seconds of the current epoch so far."""
+        return {"seconds": time.perf_counter() - self._started}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._started = -state_dict["seconds"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._started += time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._trained = None
@@ -99,8 +109,8 @@ class Stopwatch(Callback):
         if self.startup_seconds is None and trainer.global_step:
             stopped = time.perf_counter()
             self.startup_seconds = round(stopped - self._origin, 3)
-            if self._after_first_step is not None:
-                self._after_first_step(trainer)
+            if self.after_first_step is not None:
+                self.after_first_step(trainer)
             self._started += time.perf_counter() - stopped
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

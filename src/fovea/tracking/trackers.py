@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -46,7 +47,12 @@ class Outcome:
 class Tracker(Protocol):
     """Starts a Lightning logger for a run and closes it, whatever happened in between."""
 
-    def start(self, info: RunInfo) -> Logger: ...
+    def start(self, info: RunInfo) -> Logger:
+        """Return a logger that knows nothing of the run yet: what an interrupted run left goes.
+
+        It is told every epoch, those from before an interruption too.
+        """
+        ...
 
     def report(self, outcome: Outcome) -> None:
         """Add the results of a run that was trained and tested."""
@@ -83,8 +89,9 @@ class Wandb:
     def start(self, info: RunInfo) -> Logger:
         import wandb
 
+        shutil.rmtree(info.folder.path / "wandb", ignore_errors=True)
         wandb.setup(wandb.Settings(silent=True))  # before anything is said
-        self._logger = WandbLogger(
+        self._logger = _ResumedWandbLogger(
             name=info.name,
             save_dir=str(info.folder.path),
             version=info.folder.id,
@@ -99,7 +106,7 @@ class Wandb:
             settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
         )
         try:
-            _ = self._logger.experiment  # starts the run, so that one that fails early is there too
+            self._logger.start()  # now, so that a run that fails early is there too
         except wandb.Error as error:
             raise ConfigError(
                 f"tracking.mode={self.mode}: {' '.join(str(error).split())} "
@@ -143,6 +150,24 @@ class Wandb:
             wandb.finish(exit_code=exit_code)
 
 
+class _ResumedWandbLogger(WandbLogger):
+    """A logger that does not tell the server again what it has of an earlier part of the run.
+
+    The last epoch that is there may be there in part; it is told again whole.
+    """
+
+    _known_epochs = 0.0
+
+    def start(self) -> None:
+        run = self.experiment
+        if run.resumed:
+            self._known_epochs = run.summary.get("epoch", 0.0)
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if metrics.get("epoch", self._known_epochs) >= self._known_epochs:
+            super().log_metrics(metrics, step)
+
+
 class _FileTracker:
     """A tracker whose logger needs no closing and shows curves only."""
 
@@ -157,6 +182,7 @@ class TensorBoard(_FileTracker):
     """TensorBoard event files in the run's folder; needs the extra ``fovea[tensorboard]``."""
 
     def start(self, info: RunInfo) -> Logger:
+        shutil.rmtree(info.folder.path / "tensorboard", ignore_errors=True)
         try:
             return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
         except ModuleNotFoundError as error:
@@ -169,4 +195,5 @@ class Csv(_FileTracker):
     """Lightning's CSV logger in the run's folder."""
 
     def start(self, info: RunInfo) -> Logger:
+        shutil.rmtree(info.folder.path / "csv", ignore_errors=True)
         return CSVLogger(str(info.folder.path), name="csv", version="")

@@ -26,7 +26,7 @@ def quiet_libraries() -> Iterator[None]:
         warnings.filterwarnings("ignore", message=".*`dataloader_iter`")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
         warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")
-        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+        warnings.filterwarnings("ignore", message="You're resuming from .* not resumable")
         try:
             yield
         finally:

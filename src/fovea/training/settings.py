@@ -6,20 +6,18 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from pytorch_lightning import Callback, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
 
-from fovea.config.types import Fraction, PositiveFloat, PositiveInt
+from fovea.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
 from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
 from fovea.tracking.progress import ProgressBar
-
-MONITOR = "val/accuracy"
+from fovea.training.checkpoints import MONITOR
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,7 @@ class TrainerSettings:
         progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file; worker
             processes show none.
         threads: CPU threads of torch; ``None`` leaves torch's choice.
+        checkpoint_seconds: a run that is killed loses no more than so many seconds, and a step.
     """
 
     accelerator: str = "auto"
@@ -58,6 +57,7 @@ class TrainerSettings:
     limit_batches: PositiveInt | None = None
     progress_bar: Literal["auto", "on", "off"] = "auto"
     threads: PositiveInt | None = None
+    checkpoint_seconds: NonNegativeFloat = 30.0
 
     @property
     def resolved_precision(self) -> str:
@@ -92,20 +92,9 @@ class TrainerSettings:
         """Return the same settings on one device."""
         return replace(self, devices=1, strategy="auto")
 
-    def callbacks(self, checkpoints: Path, *, validation: bool) -> list[Callback]:
-        """Return what saves the last and the best weights, averages them and stops early."""
-        last = ModelCheckpoint(checkpoints, filename="last", enable_version_counter=False)
-        chosen: list[Callback] = [last]
-        if validation:
-            chosen.append(
-                ModelCheckpoint(
-                    checkpoints,
-                    filename="best",
-                    monitor=MONITOR,
-                    mode="max",
-                    enable_version_counter=False,
-                )
-            )
+    def callbacks(self) -> list[Callback]:
+        """Return what averages the weights and stops early."""
+        chosen: list[Callback] = []
         if self.ema_decay is not None:
             chosen.append(EMAWeightAveraging(decay=self.ema_decay))
         if self.patience is not None:
@@ -131,7 +120,7 @@ class TrainerSettings:
             max_epochs=epochs,
             logger=loggers,
             callbacks=[*callbacks, *([ProgressBar()] if bar else [])],
-            enable_checkpointing=any(isinstance(item, ModelCheckpoint) for item in callbacks),
+            enable_checkpointing=False,  # Checkpoints does it
             enable_progress_bar=bar,
             enable_model_summary=False,
             limit_train_batches=limit,

@@ -4,49 +4,43 @@ from __future__ import annotations
 
 import io
 import logging
-import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
-from itertools import count
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from statistics import median
 from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.loggers import Logger
-from torch.multiprocessing import ProcessRaisedException
 
-from fovea.config.errors import FoveaError
+from fovea.config.code import code_of
 from fovea.data.module import ImageData
 from fovea.metrics import confusion_matrix, per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
-from fovea.records import RunFolder, Status, write_atomic
+from fovea.records import RunFolder, write_atomic
 from fovea.tasks.classification import Predictions
 from fovea.tracking.environment import (
     environment,
     peak_memory_mib,
-    process_seconds,
     uncommitted_diff,
 )
 from fovea.tracking.history import History, Stopwatch, replay
-from fovea.tracking.trackers import Outcome, RunInfo, Tracker
-from fovea.training.assemble import assemble, build, load_checkpoint
+from fovea.tracking.trackers import Outcome
+from fovea.training.assemble import Lab, assemble, load_checkpoint
+from fovea.training.checkpoints import MONITOR, Checkpoints
 from fovea.training.compiling import Choice, CompiledTraining, choose
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
-from fovea.training.settings import MONITOR, TrainerSettings
+from fovea.training.recording import Recording
+from fovea.training.resume import Interrupted, take_up
+from fovea.training.settings import TrainerSettings
 
 log = logging.getLogger(__name__)
 
 _PICTURES = 32  # test images a tracker shows
-_earlier = count()  # runs of this process
 
 
 def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
-    """Train a run, test it once, and leave its record.
+    """Train a run, test it once, and leave its record; take it up where it was interrupted.
 
     Args:
         config: the resolved config.
@@ -59,103 +53,50 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
     Raises:
         FoveaError: the config or the data does not allow it. The run is recorded as failed.
     """
-    started = time.perf_counter()
-    origin = started if next(_earlier) else started - process_seconds()
-    name = f"{choices['model']}-{choices['data']}-{config['seed']}"
-    summary: dict[str, Any] = {
-        "id": run.id,
-        "name": name,
-        "experiment": config["experiment"],
-        "choices": dict(choices),
-        "seed": config["seed"],
-        "status": "running",
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-    run.write("config.yaml", config)
-    run.write("summary.json", summary)
-
-    def end(status: Status, **more: Any) -> None:
-        summary.update(status=status, seconds=round(time.perf_counter() - started, 2), **more)
-        run.write("summary.json", summary)
-
-    tracker: Tracker = build(config["tracking"])
-    tags = [choices["model"], choices["data"]]
-    info = RunInfo(run, name, config["experiment"], tags, config)
-    tracked = False
-
-    def track() -> Logger:
-        nonlocal tracked
-        tracked = True
-        return tracker.start(info)
-
+    recording = Recording(config, run, choices)
     try:
         with quiet_libraries():
-            outcome = _train_and_test(config, run, name, track, origin)
-            summary.update(outcome.summary)
-            end("finished")
-            tracker.report(outcome)
+            recording.finish(_train_and_test(config, run, recording))
     except BaseException as error:
-        interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
-        log.error("%s", error if isinstance(error, FoveaError) else traceback.format_exc())
-        end("interrupted" if interrupted else "failed", error=_one_line(error))
-        if not tracked:
-            with suppress(FoveaError):  # it has failed for another reason
-                track()
-        tracker.finish(1)
-        if isinstance(error, SystemExit):  # what Lightning makes of Ctrl-C
-            raise KeyboardInterrupt from error
+        recording.fail(error)
         raise
-    tracker.finish(0)
-    return summary
+    return recording.summary
 
 
-def _train_and_test(
-    config: Mapping[str, Any],
-    run: RunFolder,
-    name: str,
-    track: Callable[[], Logger],
-    origin: float,
-) -> Outcome:
+def _train_and_test(config: Mapping[str, Any], run: RunFolder, recording: Recording) -> Outcome:
     seed_everything(config["seed"], verbose=False)
     lab = assemble(config)
     data, task, settings = lab.data, lab.task, lab.settings
     if settings.threads:
         torch.set_num_threads(settings.threads)
     data.setup()
+    interrupted = take_up(run, config, data.fingerprint)
+    recording.seconds_before = interrupted.seconds if interrupted else 0.0
     _describe_data(run, data)
-    compiling = choose(config, lab)
-    _describe_machine(run, settings, compiling)
+    compiling = (
+        Choice(interrupted.compiled, "as before the interruption")
+        if interrupted
+        else choose(config, lab)
+    )
+    _describe_machine(run, config, settings, compiling)
     log.info(
         "%s: %s; %d parameters; %s",
-        name,
+        recording.name,
         ", ".join(f"{size} {part}" for part, size in data.sizes.items()),
         count_parameters(task.model),
         settings.resolved_precision,
     )
     for reason in data.skipped:
         log.warning("left out: %s", reason)
-    alone = settings.devices == 1  # else the processes that train are others than this one
-
-    def attach(trainer: Trainer) -> None:
-        trainer.loggers.append(track())
-
-    # The first step does not wait for W&B, which takes 2 s to import and to start.
-    stopwatch = Stopwatch(origin, attach) if alone else Stopwatch()
-    curves = None if alone else track()
-    trainer = settings.trainer(
-        epochs=config["epochs"],
-        loggers=[History(run)],
-        callbacks=[
-            stopwatch,
-            *settings.callbacks(run.checkpoints, validation=data.has_validation),
-            *([CompiledTraining(data.batch_size)] if compiling.compile else []),
-        ],
-    )
-    trainer.fit(task, datamodule=data)
-
+    history = History(run, interrupted.epochs if interrupted else ())
+    stopwatch = Stopwatch(recording.origin)
+    if interrupted is None or not interrupted.complete:
+        _fit(lab, config["epochs"], run, recording, history, stopwatch, compiling, interrupted)
+    else:
+        curves = recording.track()
+        replay(history.rows.values(), curves)
+        curves.finalize("success")
     rows = run.history()
-    if curves is not None:
-        replay(rows, curves)
     selected, epoch = _select(config, rows, data.has_validation)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
@@ -164,7 +105,7 @@ def _train_and_test(
     assert predictions is not None
     outputs = predictions.probabilities.shape[1]
     names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
-    confusion = _write_results(run, predictions, names, rows, name)
+    confusion = _write_results(run, predictions, names, rows, recording.name)
     channels, size = data.served
     summary = {
         "metrics": metrics,
@@ -196,6 +137,53 @@ def _train_and_test(
     )
 
 
+def _fit(
+    lab: Lab,
+    epochs: int,
+    run: RunFolder,
+    recording: Recording,
+    history: History,
+    stopwatch: Stopwatch,
+    compiling: Choice,
+    interrupted: Interrupted | None,
+) -> None:
+    data, settings = lab.data, lab.settings
+    alone = settings.devices == 1  # else the processes that train are others than this one
+
+    def attach(trainer: Trainer) -> None:
+        logger = recording.track()
+        replay(history.rows.values(), logger)
+        trainer.loggers.append(logger)
+
+    if alone:  # the first step does not wait for W&B, which takes 2 s to import and to start
+        stopwatch.after_first_step = attach
+    curves = None if alone else recording.track()
+    checkpoints = Checkpoints(
+        run.checkpoints,
+        history,
+        every=settings.checkpoint_seconds,
+        earlier=recording.seconds_before,
+    )
+    trainer = settings.trainer(
+        epochs=epochs,
+        loggers=[history],
+        callbacks=[
+            stopwatch,
+            *settings.callbacks(),
+            *([CompiledTraining(data.batch_size)] if compiling.compile else []),
+            checkpoints,
+        ],
+    )
+    try:
+        trainer.fit(lab.task, datamodule=data, ckpt_path=interrupted and interrupted.file)
+    except SystemExit as error:  # what Lightning makes of an interrupt
+        raise (error.__context__ or KeyboardInterrupt()) from None
+    checkpoints.stop_if_interrupted()  # in the last step, after which nobody looked
+    if curves is not None:
+        replay(run.history(), curves)
+        curves.finalize("success")
+
+
 def _describe_data(run: RunFolder, data: ImageData) -> None:
     """Record the data as it is served."""
     mean, std = data.statistics
@@ -220,7 +208,9 @@ def _describe_data(run: RunFolder, data: ImageData) -> None:
     )
 
 
-def _describe_machine(run: RunFolder, settings: TrainerSettings, compiling: Choice) -> None:
+def _describe_machine(
+    run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings, compiling: Choice
+) -> None:
     """Record what trains, what ``auto`` became, and the code as it stands."""
     resolved = {
         "precision": settings.resolved_precision,
@@ -229,7 +219,8 @@ def _describe_machine(run: RunFolder, settings: TrainerSettings, compiling: Choi
         "compile_reason": compiling.reason,
     }
     uncommitted = uncommitted_diff()
-    run.write("environment.json", environment(uncommitted) | {"resolved": resolved})
+    described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}
+    run.write("environment.json", described)
     if uncommitted:
         write_atomic(run.path / "uncommitted.diff", uncommitted.encode())
 
@@ -287,12 +278,3 @@ def _protocol(config: Mapping[str, Any], selected: str) -> list[str]:
     if config["trainer"]["limit_batches"] is not None:
         differences.append(f"only {config['trainer']['limit_batches']} batches of each part")
     return differences
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [""]
-    if isinstance(error, ProcessRaisedException):  # its text is the traceback of another process
-        return lines[-1]
-    if isinstance(error, FoveaError):
-        return lines[0]
-    return f"{type(error).__name__}: {lines[0]}".rstrip(": ")

@@ -1,0 +1,79 @@
+"""The code a run's numbers come from, told by its source text: neither imported nor run."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_SOURCE = Path(__file__).resolve().parents[2]
+_TRAINING = "fovea.training.train"
+_NO_NUMBERS = (  # modules that only watch, tell, or hand on
+    "fovea.config",
+    "fovea.launchers",
+    "fovea.records",
+    "fovea.tables",
+    "fovea.tracking",
+    "fovea.workers",
+    "fovea.training.quiet",
+)
+
+
+def code_of(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a digest of each of fovea's modules that can change the numbers of a run.
+
+    These are the modules that the config's targets and the training loop import, directly or not.
+    Comments, docstrings and layout are not in a digest.
+    """
+    waiting = [_TRAINING, *(target.rpartition(".")[0] for target in _targets(config))]
+    found: dict[str, str] = {}
+    while waiting:
+        module = waiting.pop()
+        if module in found or module.startswith(_NO_NUMBERS):
+            continue
+        if (file := _file(module)) is not None:
+            found[module], imported = _read(file)
+            waiting += imported
+    return dict(sorted(found.items()))
+
+
+def changed_modules(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return the modules whose digests differ, or that only one of the two has."""
+    return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+
+
+def _targets(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        if isinstance(target := node.get("_target_"), str):
+            yield target
+        for value in node.values():
+            yield from _targets(value)
+
+
+def _file(module: str) -> Path | None:
+    path = _SOURCE.joinpath(*module.split("."))
+    candidates = (path.with_suffix(".py"), path / "__init__.py")
+    if not module.startswith("fovea."):
+        return None
+    return next((file for file in candidates if file.is_file()), None)
+
+
+@cache
+def _read(file: Path) -> tuple[str, tuple[str, ...]]:
+    """Return a module's digest, and what it imports: modules, or names that may be modules."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    imported: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imported += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    digest = hashlib.sha256(ast.unparse(tree).encode()).hexdigest()[:12]
+    return digest, tuple(imported)

@@ -1,0 +1,165 @@
+"""Checkpoints: the best weights, and all that a training needs to go on as if never interrupted.
+
+``last.ckpt`` holds weights, optimizer, schedule, weight average, history, random states, and where
+in its epoch the training stood. On a CPU a resumed run ends with the same bits as one that was not
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+from fovea.tasks.base import Task
+from fovea.tracking.history import History
+
+MONITOR = "val/accuracy"
+
+
+class Checkpoints(Callback):
+    """Saves ``best.ckpt`` after each better validation, and ``last.ckpt`` every so often.
+
+    SIGINT and SIGTERM end a training before its next step, with a ``last.ckpt`` of that moment; a
+    second one ends it at once. On several devices a training is resumed from the start of an epoch,
+    and its random states are those of new processes.
+
+    It must come after the callbacks whose state changes with a step, and the sampler of the
+    training's loader must have :meth:`~fovea.data.loaders.EpochOrder.take_up`.
+
+    Args:
+        folder: where they go.
+        history: kept in them, so that no epoch is missing or told twice after a resume.
+        every: least seconds from one ``last.ckpt`` to the next; the last step is always saved.
+        earlier: seconds the run has taken before.
+    """
+
+    def __init__(
+        self, folder: Path, history: History, *, every: float, earlier: float = 0.0
+    ) -> None:
+        self.interrupted_by: signal.Signals | None = None
+        self._folder = folder
+        self._history = history
+        self._every = every
+        self._earlier = earlier
+        self._best: float | None = None
+        self._random: dict[str, Any] | None = None
+        self._complete = False
+        self._started = self._saved = time.monotonic()
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._saved = time.monotonic()
+        if self._random is not None:
+            _set_random_states(self._random)
+            loader: Any = trainer.train_dataloader
+            loader.sampler.take_up(trainer.current_epoch, cast("Task", pl_module).batches)
+        # Lightning's handlers, set before this, are put back to what they were at its teardown.
+        if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._interrupt)
+            signal.signal(signal.SIGTERM, self._interrupt)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        # Everything of the last step, and of the last epoch, is done and logged by now.
+        if trainer.world_size > 1:  # ranks must agree
+            due = cast("Task", pl_module).batches == 0
+        else:
+            due = self.interrupted_by or time.monotonic() - self._saved > self._every
+        if due and trainer.global_step:
+            self._save_last(trainer)
+        self.stop_if_interrupted()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        score = trainer.callback_metrics.get(MONITOR)
+        if score is not None and (self._best is None or score > self._best):
+            self._best = float(score)
+            _save(trainer, self._folder / "best.ckpt")
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._complete = True
+        self._save_last(trainer)
+
+    def stop_if_interrupted(self) -> None:
+        """Raise KeyboardInterrupt if a signal asked for it."""
+        if self.interrupted_by is not None:
+            raise KeyboardInterrupt(self.interrupted_by.name)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint["fovea"] = {
+            "best": self._best,
+            "complete": self._complete,
+            "history": list(self._history.rows.values()),
+            "random": _random_states(),
+            "seconds": self._earlier + time.monotonic() - self._started,
+        }
+        _place(checkpoint["loops"]["fit_loop"], trainer.current_epoch, cast("Task", pl_module))
+
+    def on_load_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        own = checkpoint["fovea"]
+        self._best, self._random = own["best"], own["random"]
+
+    def _interrupt(self, signum: int, _: Any) -> None:
+        if self.interrupted_by is not None:
+            raise KeyboardInterrupt(self.interrupted_by.name)
+        self.interrupted_by = signal.Signals(signum)
+
+    def _save_last(self, trainer: Trainer) -> None:
+        _save(trainer, self._folder / "last.ckpt")
+        self._saved = time.monotonic()
+
+
+def _place(loop: dict[str, Any], epoch: int, task: Task) -> None:
+    """Tell Lightning's loops that ``epoch`` has as many batches behind it as the task has seen.
+
+    Their own counters are of bursts; and from one taken between two epochs they validate anew.
+    """
+    epochs = {"ready": epoch + 1, "started": epoch + 1, "processed": epoch, "completed": epoch}
+    batches = dict.fromkeys(("ready", "started", "processed", "completed"), task.batches)
+    loop["epoch_progress"] = {"total": epochs, "current": dict(epochs)}
+    loop["epoch_loop.batch_progress"] = {
+        "total": batches,
+        "current": dict(batches),
+        "is_last_batch": False,
+    }
+
+
+def _save(trainer: Trainer, file: Path) -> None:
+    """Save a checkpoint so that a crash at any moment leaves the old one or the new, whole."""
+    unfinished = file.with_name(f".{file.name}")
+    trainer.save_checkpoint(unfinished)
+    if trainer.is_global_zero:
+        with unfinished.open("rb") as stream:
+            os.fsync(stream.fileno())
+        unfinished.replace(file)
+
+
+def _random_states() -> dict[str, Any]:
+    """Return the states of the global generators, as what a checkpoint may hold."""
+    _, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "numpy": (np.asarray(keys).tolist(), position, has_gauss, gauss),
+        "python": random.getstate(),
+    }
+
+
+def _set_random_states(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    if len(states["cuda"]) == torch.cuda.device_count():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    np.random.set_state(("MT19937", *states["numpy"]))
+    random.setstate(states["python"])

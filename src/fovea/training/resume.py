@@ -1,0 +1,81 @@
+"""Where a run that was interrupted can be taken up."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fovea.config.code import changed_modules, code_of
+from fovea.config.errors import RecordError
+from fovea.records import RunFolder
+from fovea.tracking.environment import installed_versions
+from fovea.training.assemble import load_checkpoint
+
+log = logging.getLogger(__name__)
+
+_SAME_PACKAGES = ("torch", "pytorch-lightning")
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """The last checkpoint of a run.
+
+    Args:
+        file: the checkpoint.
+        epochs: history rows of the epochs behind it.
+        complete: there is nothing left to train.
+        seconds: how long it took to get there.
+        compiled: whether it was trained compiled.
+    """
+
+    file: Path
+    epochs: list[dict[str, float]]
+    complete: bool
+    seconds: float
+    compiled: bool
+
+
+def take_up(run: RunFolder, config: Mapping[str, Any], fingerprint: str) -> Interrupted | None:
+    """Return where a run can be taken up, or ``None``, its record cleared, where it starts anew.
+
+    A run starts anew that has no checkpoint, a damaged one, or one of other code, packages or data:
+    half a training of each would be the result of neither. The log says so.
+
+    Args:
+        run: the record as the interrupted run left it, its config and summary apart.
+        config: of the run.
+        fingerprint: of the data as it is now.
+    """
+    if (run.checkpoints / "last.ckpt").is_file():
+        try:
+            if not (differs := _differs(run, config, fingerprint)):
+                own = load_checkpoint(run, "last")["fovea"]
+                log.info("taken up after %d epochs", len(own["history"]))
+                return Interrupted(
+                    file=run.checkpoints / "last.ckpt",
+                    epochs=own["history"],
+                    complete=own["complete"],
+                    seconds=own["seconds"],
+                    compiled=run.read("environment.json")["resolved"]["compile"],
+                )
+        except (RecordError, KeyError) as error:
+            differs = str(error)
+        log.warning("starts anew, its checkpoint is of no use: %s", differs)
+    run.clear()
+    return None
+
+
+def _differs(run: RunFolder, config: Mapping[str, Any], fingerprint: str) -> str:
+    """Return in what the record differs from what would be trained now; '' for in nothing."""
+    environment = run.read("environment.json")
+    if changed := changed_modules(environment["code"], code_of(config)):
+        return f"the code has changed ({', '.join(changed)})"
+    if run.read("data.json")["fingerprint"] != fingerprint:
+        return "the data has changed"
+    packages, now = environment["packages"], installed_versions()
+    if changed := [name for name in _SAME_PACKAGES if packages.get(name) != now.get(name)]:
+        return f"other versions of {', '.join(changed)}"
+    return ""

@@ -1,0 +1,246 @@
+"""A run that is interrupted and taken up ends as one that was not, to the bit."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from fovea.config.compose import compose_run
+from fovea.records import RunFolder
+from fovea.tasks import base
+from fovea.tasks.classification import Classification
+from fovea.training.assemble import load_checkpoint
+from fovea.training.train import train
+
+EPOCHS, BATCHES = 4, 5
+SMALL = [
+    f"epochs={EPOCHS}",
+    "batch_size=16",
+    "trainer.accelerator=cpu",
+    "trainer.precision=32",
+    f"trainer.limit_batches={BATCHES}",
+    "tracking=csv",
+]
+# Dropout draws from the global generator; momentum, schedule and averages have states.
+RECIPES = {
+    "plain": ["model.dropout=0.2", "augment=flip_crop", "optimizer=sgd", "schedule=cosine"],
+    "averaged": ["optimizer=adamw", "schedule=one_cycle", "trainer.ema_decay=0.8"],
+    "accumulated": ["model.dropout=0.2", "trainer.accumulate=2", "trainer.gradient_clip=0.1"],
+    "patient": ["trainer.patience=2", "optimizer.lr=1e-7"],
+    "batch normalised": ["model=resnet", "model.depth=8", "augment=flip_crop"],
+    "no validation": ["data.val_fraction=0", "model.dropout=0.2"],
+}
+
+
+def run_once(folder: Path, *overrides: str) -> RunFolder:
+    run = RunFolder(folder)
+    train(compose_run([*SMALL, *overrides]), run, {"model": "mlp", "data": "digits"})
+    return run
+
+
+@contextmanager
+def interrupt_at(batch: int, signum: int = signal.SIGTERM) -> Iterator[None]:
+    """Send this process a signal while it trains on a batch, counted from 1 over all epochs.
+
+    A burst is one step, so that it is this one after which the training stops.
+    """
+    seen = 0
+    original = Classification.training_loss
+
+    def counting(self: Classification, drawn: Any) -> Any:
+        nonlocal seen
+        seen += 1
+        if seen == batch:
+            os.kill(os.getpid(), signum)
+        return original(self, drawn)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classification, "training_loss", counting)
+        patch.setattr(base, "BURST_SECONDS", 0.0)
+        yield
+
+
+def outcome(run: RunFolder) -> dict[str, Any]:
+    """Return all of a record that is not time or memory."""
+    timed = ("seconds", "images_per_second")
+    told = ("metrics", "per_class_accuracy", "selected", "best_epoch", "epochs", "steps", "status")
+    metrics = {key: value for key, value in run.metrics.items() if key not in timed}
+    return {
+        **{key: run.summary[key] for key in told},
+        "metrics": metrics,
+        "history": [
+            {key: value for key, value in row.items() if key not in timed} for row in run.history()
+        ],
+        "predictions": run.predictions.read_bytes(),
+        "curves": _curves(run, timed),
+    }
+
+
+def _curves(run: RunFolder, timed: Sequence[str]) -> list[tuple[Any, ...]]:
+    """Return every value that the tracker was told, with its epoch: without gaps or doubles."""
+    curves = pd.read_csv(run.path / "csv" / "metrics.csv").drop(columns=["step", *timed])
+    told = curves.melt("epoch").dropna().sort_values(["epoch", "variable"])
+    return list(told.itertuples(index=False, name=None))
+
+
+def same_weights(one: RunFolder, other: RunFolder, name: str) -> bool:
+    states = [load_checkpoint(run, name) for run in (one, other)]
+    return _equal(states[0]["state_dict"], states[1]["state_dict"]) and _equal(
+        states[0]["optimizer_states"], states[1]["optimizer_states"]
+    )
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    return one == other
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return a root of 2 × 24 small pictures."""
+    noise = np.random.default_rng(0)
+    for index in range(48):
+        file = tmp_path / "pictures" / f"class{index % 2}" / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise.integers(0, 255, (8, 8, 3), dtype=np.uint8)).save(file)
+    return tmp_path / "pictures"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], RunFolder]:
+    runs: dict[str, RunFolder] = {}
+
+    def get(recipe: str) -> RunFolder:
+        if recipe not in runs:
+            folder = tmp_path_factory.mktemp("undisturbed") / "run"
+            runs[recipe] = run_once(folder, *RECIPES[recipe])
+        return runs[recipe]
+
+    return get
+
+
+@pytest.mark.parametrize(
+    ("recipe", "batch"),
+    [("plain", 1), *((recipe, batch) for recipe in RECIPES for batch in (7, 10, None))],
+)
+def test_an_interrupted_run_ends_as_an_undisturbed_one(
+    recipe: str, batch: int | None, undisturbed: Callable[[str], RunFolder], tmp_path: Path
+) -> None:
+    expected = undisturbed(recipe)
+    last = BATCHES * len(expected.history())
+    with interrupt_at(batch or last), pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        run_once(tmp_path / "run", *RECIPES[recipe])
+    run = RunFolder(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert run.summary["error"] == "KeyboardInterrupt: SIGTERM"
+    assert len(run.history()) == (batch or last) // BATCHES
+    run_once(tmp_path / "run", *RECIPES[recipe])
+    assert outcome(run) == outcome(expected)
+    assert same_weights(run, expected, "last")
+    assert same_weights(run, expected, run.summary["selected"])
+
+
+def test_a_run_on_files_decoded_as_they_are_needed_is_taken_up(
+    tmp_path: Path, pictures: Path
+) -> None:
+    """Worker processes decode ahead of what was trained on."""
+    files = ["data=image_folder", f"data.source.folder={pictures}", "data.image_size=8"]
+    files += ["data.memory_limit=1e-9", "data.workers=1", "batch_size=4", "trainer.ema_decay=0.5"]
+    expected = run_once(tmp_path / "undisturbed", *files)
+    with interrupt_at(8), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / "run", *files)
+    assert outcome(run_once(tmp_path / "run", *files)) == outcome(expected)
+
+
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    with interrupt_at(2), interrupt_at(2, signal.SIGINT), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / "run", "trainer.checkpoint_seconds=1000")
+    run = RunFolder(tmp_path / "run")
+    assert run.status == "interrupted"
+    assert not run.checkpoints.exists()
+
+
+def test_signals_are_handled_as_before_when_training_is_over(tmp_path: Path) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    run_once(tmp_path / "run")
+    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def cut_short(folder: Path) -> RunFolder:
+    with interrupt_at(12), pytest.raises(KeyboardInterrupt):
+        run_once(folder)
+    return RunFolder(folder)
+
+
+def spoil_checkpoint(run: RunFolder) -> None:
+    file = run.checkpoints / "last.ckpt"
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+def spoil_code(run: RunFolder) -> None:
+    environment = run.read("environment.json")
+    environment["code"]["fovea.models.mlp"] = "changed"
+    run.write("environment.json", environment)
+
+
+def spoil_data(run: RunFolder) -> None:
+    run.write("data.json", run.read("data.json") | {"fingerprint": "other"})
+
+
+def spoil_environment(run: RunFolder) -> None:
+    (run.path / "environment.json").write_text("{")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (spoil_checkpoint, "last.ckpt: damaged"),
+        (spoil_code, "the code has changed (fovea.models.mlp)"),
+        (spoil_data, "the data has changed"),
+        (spoil_environment, "environment.json: damaged"),
+    ],
+)
+def test_what_cannot_be_taken_up_starts_anew_and_is_named(
+    spoil: Callable[[RunFolder], None],
+    reason: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = cut_short(tmp_path / "run")
+    spoil(run)
+    run_once(tmp_path / "run")
+    assert reason in caplog.text
+    assert [row["epoch"] for row in run.history()] == [0, 1, 2, 3]
+    assert outcome(run) == outcome(run_once(tmp_path / "again"))
+
+
+def test_rerun_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cut_short(tmp_path / "run")
+    caplog.set_level("INFO")
+    run_once(tmp_path / "run", "rerun=true")
+    assert "taken up" not in caplog.text
+
+
+def test_seconds_are_those_of_every_part(tmp_path: Path) -> None:
+    run = cut_short(tmp_path / "run")
+    file = run.checkpoints / "last.ckpt"
+    checkpoint = torch.load(file)
+    checkpoint["fovea"]["seconds"] += 1000
+    torch.save(checkpoint, file)
+    assert run_once(tmp_path / "run").summary["seconds"] > 1000
