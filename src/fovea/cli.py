@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -36,16 +37,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     except FoveaError as error:
         print(f"fovea: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("fovea: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as interrupt:
+        resumes = "; the same command goes on from here" if arguments.command == "train" else ""
+        print(f"fovea: interrupted{resumes}", file=sys.stderr)
+        sys.exit(128 + (signal.SIGTERM if str(interrupt) == "SIGTERM" else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nothing left to say
         sys.exit(141)
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    options = vars(arguments)
+    options = dict(vars(arguments))
     name = options.pop("command")
     with quick_imports():
         command = import_module(f"fovea.commands.{name}")
@@ -65,7 +67,8 @@ def _parser() -> argparse.ArgumentParser:
         "train",
         help="train one run, a sweep, or an experiment",
         description="Train one run, or every combination of comma-separated values, or a whole "
-        "experiment (experiment=NAME). Finished runs are not trained again.",
+        "experiment (experiment=NAME). Finished runs are not trained again, interrupted ones are "
+        "taken up. --dry-run prints the plan.",
         epilog=f"{_EPILOG}. Hydra's own flags work too: --cfg job prints the composed config.",
     )
     _completed(
@@ -88,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument(
         "--out", type=Path, metavar="FOLDER", help="default: predictions/ in the run's folder"
     )
+
+    status = commands.add_parser(
+        "status", help="list an experiment's runs: done, interrupted, failed, missing; time left"
+    )
+    _completed(status.add_argument("name", metavar="EXPERIMENT"), paths.experiment_names)
 
     table = commands.add_parser("table", help="print an experiment's table and write its files")
     _completed(table.add_argument("name", metavar="EXPERIMENT"), paths.experiment_names)

@@ -12,7 +12,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 import yaml
+from filelock import FileLock, Timeout
 
 from fovea.config.errors import RecordError, did_you_mean
 
@@ -72,11 +73,59 @@ class RunFolder:
 
     @property
     def status(self) -> Status | None:
-        """The summary's; ``damaged`` where that cannot be read, ``None`` where there is none."""
+        """What has become of the run; ``None`` where there is no record.
+
+        A run that was killed is ``interrupted``. One whose summary cannot be read is ``damaged``,
+        and so is a finished one some of whose files are gone or cut short.
+        """
         try:
-            return self.summary.get("status")
+            summary = self.summary
         except RecordError:
             return "damaged"
+        status, files = summary.get("status"), summary.get("files", {})
+        if status == "running" and not self.locked:
+            return "interrupted"
+        if status == "finished" and files != self.sizes(files):
+            return "damaged"
+        return status
+
+    def sizes(self, names: Iterable[str]) -> dict[str, int]:
+        """Return the bytes of each file of the record that is there."""
+        files = {name: self.path / name for name in names}
+        return {name: file.stat().st_size for name, file in files.items() if file.is_file()}
+
+    @contextmanager
+    def lock(self, timeout: float = 1.0) -> Iterator[bool]:
+        """Hold the run for this process; yields whether it could be had within so many seconds.
+
+        A process that dies, however it dies, lets go of it.
+        """
+        lock = FileLock(self._lock_file, timeout=timeout)
+        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    @property
+    def locked(self) -> bool:
+        """Whether a process holds the run."""
+        if not self._lock_file.is_file():
+            return False
+        try:
+            with self.lock(timeout=0) as free:
+                return not free
+        except OSError:  # it may be read only here
+            return False
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.path.parent / ".locks" / self.id
 
     @property
     def metrics(self) -> dict[str, float | None]:

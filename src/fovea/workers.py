@@ -20,17 +20,22 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _SPAWN = multiprocessing.get_context("spawn")  # forks hang once threads or CUDA have been used
-_GRACE = 30.0  # seconds in which an interrupted task may leave its record
+_GRACE = 60.0  # seconds in which an interrupted task may leave its record
 
 
 class WorkerDiedError(Exception):
     """A worker process ended before its task did; the message says how."""
 
 
+class NotDoneError(Exception):
+    """A task was not started, or interrupted, because another one failed."""
+
+
 def run_in_workers(
     function: Callable[[Task], Result],
     tasks: Sequence[Task],
     environments: Sequence[Mapping[str, str]],
+    stop_at: Callable[[Result | Exception], bool] = lambda _: False,
 ) -> list[Result | Exception]:
     """Run tasks in worker processes, as many at a time as there are environments.
 
@@ -42,9 +47,11 @@ def run_in_workers(
         function: runs one task; it, the tasks and the results must be picklable.
         tasks: taken in this order.
         environments: the environment variables of each worker, set before ``function`` is called.
+        stop_at: an outcome after which the other tasks are interrupted, and no more are started.
 
     Returns:
-        What came of each task: its result, or the exception that ended it or its worker.
+        What came of each task: its result, or the exception that ended it or its worker;
+        :class:`NotDoneError` where ``stop_at`` stopped it.
     """
     waiting = deque(enumerate(tasks))
     outcomes: dict[int, Result | Exception] = {}
@@ -58,13 +65,17 @@ def run_in_workers(
             for worker in _ready(workers):
                 index, outcome = worker.take()
                 outcomes[index] = outcome
+            if any(map(stop_at, outcomes.values())):
+                for worker in workers:
+                    worker.interrupt()
+                break
     except BaseException:
         for worker in workers:
             worker.interrupt()
         raise
     finally:
         _end(workers)
-    return [outcomes[index] for index in range(len(tasks))]
+    return [outcomes.get(index, NotDoneError()) for index in range(len(tasks))]
 
 
 class _Worker:
@@ -171,7 +182,7 @@ def portable(error: Exception) -> Exception:
 
 def _interrupt_once(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    raise KeyboardInterrupt("SIGTERM")
 
 
 def _end_with_parent() -> None:

@@ -25,7 +25,7 @@ from fovea.config import paths
 from fovea.config.compose import plain
 from fovea.config.identity import is_scientific, run_id
 from fovea.launchers import Launcher
-from fovea.workers import portable, run_in_workers
+from fovea.workers import NotDoneError, portable, run_in_workers
 
 
 class ExperimentSource(ConfigSource):
@@ -125,8 +125,9 @@ class WorkersLauncher(BasicLauncher):
         assert self.task_function is not None
         assert self.config is not None
         environments = self.launcher.environments(len(job_overrides), self.config.trainer)
+        stops = self.config.stop_on_failure
         if not environments:
-            return super().launch(job_overrides, initial_job_idx)
+            return self._one_after_another(job_overrides, initial_job_idx, stops)
         threads = environments[0]["OMP_NUM_THREADS"]
         sizes = f"{len(job_overrides)} runs in {len(environments)} workers"
         print(f"{sizes}, CPU threads: {threads}", flush=True)
@@ -134,6 +135,7 @@ class WorkersLauncher(BasicLauncher):
             partial(_launch_one, self.hydra_context, self.task_function, self.config),
             list(enumerate(job_overrides, initial_job_idx)),
             environments,
+            lambda outcome: stops and _failed(outcome),
         )
         return [
             outcome
@@ -141,6 +143,22 @@ class WorkersLauncher(BasicLauncher):
             else JobReturn(overrides=overrides, status=JobStatus.FAILED, _return_value=outcome)
             for overrides, outcome in zip(job_overrides, outcomes, strict=True)
         ]
+
+    def _one_after_another(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int, stops: bool
+    ) -> Sequence[JobReturn]:
+        done: list[JobReturn] = []
+        for index, overrides in enumerate(job_overrides, initial_job_idx):
+            if stops and any(map(_failed, done)):
+                status, reason = JobStatus.FAILED, NotDoneError()
+                done.append(JobReturn(overrides=overrides, status=status, _return_value=reason))
+            else:
+                done += super().launch([overrides], index)
+        return done
+
+
+def _failed(outcome: object) -> bool:
+    return not isinstance(outcome, JobReturn) or outcome.status == JobStatus.FAILED
 
 
 def _launch_one(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
-from fovea.config.compose import compose_sweep, config_loader
+from fovea.config.compose import choices, compose_sweep, config_loader, plain
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.sweep.execute import SweepError, execute
@@ -102,6 +102,28 @@ def test_the_grid_is_gone_through_in_each_arm() -> None:
     ]
 
 
+def test_configs_are_those_that_hydra_composes() -> None:
+    arguments = [
+        "model=mlp,resnet",
+        "optimizer=sgd,adamw",
+        "++optimizer.lr=1e-3,0.5",
+        "schedule=cosine",
+        "data.normalize=none",
+        "tracking.tags=[x,y]",
+        "hydra.verbose=true",
+        "outputs=/elsewhere",
+        "seed=0,3",
+    ]
+    with config_loader() as loader:
+        master = compose_sweep(loader, ["experiment=quickstart"])
+        runs = plan(loader, master, [*arguments, "experiment=quickstart"])
+        assert len(runs) == 16
+        for run in runs:
+            whole = loader.load_sweep_config(master, list(run.overrides))
+            assert run.config == plain(whole)
+            assert run.choices == choices(whole.hydra.runtime.choices)
+
+
 def test_arms_may_share_a_run_which_is_launched_once(outputs: Path) -> None:
     with config_loader() as loader:
         runs = plan(loader, compose_sweep(loader, []), ["seed=0,1"], {"one": {}, "other": {}})
@@ -177,12 +199,10 @@ def test_finished_runs_are_not_launched_again(
     runs = planned("seed=0,1,2")
     finish(runs[1], accuracy=0.5)
     runs[2].folder.write("summary.json", {"status": "interrupted"})
-    (runs[2].folder.path / "left_over.txt").touch()
     launch, launched = launcher(runs)
     execute(runs, launch)
     assert launched == ["seed=0", "seed=2"]
     assert runs[1].folder.metrics == {"test/accuracy": 0.5}
-    assert not (runs[2].folder.path / "left_over.txt").exists()
     printed = capsys.readouterr().out
     assert "1 of 3 runs were finished already (rerun=true trains them again)" in printed
 

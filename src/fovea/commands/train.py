@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,30 +29,53 @@ from fovea.sweep.execute import SweepError
 def run(overrides: Sequence[str]) -> int:
     """Hand the overrides to Hydra, which plans the sweep and launches its runs.
 
+    ``--dry-run`` among them is short for ``dry_run=true``.
+
     Raises:
         FoveaError: an override, the config or the data is not valid.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole, to be told in one line
     main = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name=ROOT)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        sys.argv = ["fovea train", *_for_every_option(overrides)]
+        given = ["dry_run=true" if each == "--dry-run" else each for each in overrides]
+        sys.argv = ["fovea train", *_for_every_option(given)]
         main(job)()
     except SweepError as error:
         print(f"fovea: {error}", file=sys.stderr)
         return 1
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(error, overrides)) from error
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
-def job(config: DictConfig) -> dict[str, Any]:
-    """Train one run; Hydra's launcher calls this, in whatever process it launches."""
+def _interrupt(signum: int, _: Any) -> None:
+    raise KeyboardInterrupt(signal.Signals(signum).name)
+
+
+def job(config: DictConfig) -> dict[str, Any] | None:
+    """Train one run; Hydra's launcher calls this, in whatever process it launches.
+
+    A run that another process trains, or has trained meanwhile, is left to it: ``None``.
+    """
     resolved = plain(config)
     validate(resolved)  # hydra.mode=RUN comes here without a plan
-    from fovea.training.train import train
-
     runtime = HydraConfig.get().runtime
-    summary = train(resolved, RunFolder(Path(runtime.output_dir)), choices(runtime.choices))
+    run = RunFolder(Path(runtime.output_dir))
+    with run.lock() as free:
+        if not free:
+            return None
+        from fovea.training.assemble import data_fingerprint
+        from fovea.training.train import train
+
+        if run.status == "finished" and not resolved["rerun"]:  # meanwhile, or of other data
+            recorded = run.read("data.json").get("fingerprint")
+            if recorded == data_fingerprint(resolved["data"]):
+                return None
+
+        summary = train(resolved, run, choices(runtime.choices))
     accuracy = summary["metrics"]["test/accuracy"]
     print(
         f"{summary['id']}  {summary['name']:<28} test accuracy {accuracy:6.2%}  "

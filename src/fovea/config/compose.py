@@ -17,9 +17,14 @@ from fovea.config import paths
 ROOT = "train"  # the name of the one root config
 
 
+def without_hydra(config: DictConfig) -> DictConfig:
+    """Return a copy of a composed config without its ``hydra`` node."""
+    return OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+
+
 def plain(config: DictConfig) -> dict[str, Any]:
     """Return a composed config as plain containers, interpolations resolved, without ``hydra``."""
-    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    own = without_hydra(config) if "hydra" in config else config
     container = OmegaConf.to_container(own, resolve=True, throw_on_missing=False)
     assert isinstance(container, dict)
     return {str(key): value for key, value in container.items()}

@@ -51,6 +51,9 @@ class Root(BaseModel):
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
     rerun: bool
+    skip_published: bool
+    stop_on_failure: bool
+    dry_run: bool
     experiment: str | None
     outputs: str
     data: dict[str, Any]

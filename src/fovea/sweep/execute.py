@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from fovea.config.console import console
-from fovea.config.errors import ConfigError, FoveaError
+from fovea.config.errors import ConfigError, FoveaError, RecordError
 from fovea.records import Status
+from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun
+from fovea.sweep.state import States
 from fovea.sweep.telling import report
-from fovea.workers import WorkerDiedError
+from fovea.workers import NotDoneError, WorkerDiedError
 
 
 class SweepError(Exception):
@@ -30,7 +33,7 @@ def execute(
     *,
     changed: bool = False,
 ) -> None:
-    """Launch the runs that are not finished yet, then print what came of all of them.
+    """Launch the runs that are not done yet, then print what came of all of them.
 
     Args:
         runs: the plan.
@@ -40,14 +43,17 @@ def execute(
     Raises:
         FoveaError: the outputs cannot be written, or the only run failed for a reason that is the
             user's to mend.
-        SweepError: some of several runs failed; the others are done.
+        SweepError: some of several runs failed; the others are done, or are not with
+            ``stop_on_failure``.
     """
-    every = {run.folder.id: run for run in runs}.values()  # arms may share runs
-    todo = [run for run in every if run.config["rerun"] or run.folder.status != "finished"]
+    asked = runs[0].config
+    if asked["dry_run"]:
+        print_overview(runs)
+        return
+    states = States(runs)
+    todo = list(states.runs.values()) if asked["rerun"] else states.todo
     if todo:
-        require_writable(Path(todo[0].config["outputs"]))
-    for run in todo:
-        shutil.rmtree(run.folder.path, ignore_errors=True)
+        require_writable(Path(asked["outputs"]))
     todo.sort(key=_several_devices)
     results: list[JobReturn] = []
     try:
@@ -57,23 +63,39 @@ def execute(
         for run in todo:
             _settle(run, "interrupted", error)
         raise
-    if skipped := len(every) - len(todo):
-        print(
-            f"{skipped} of {len(every)} runs were finished already (rerun=true trains them again)"
-        )
-    failures = [
+    _tell_what_was_left(states, todo)
+    failed = [
         (run, result._return_value)
         for run, result in zip(todo, results, strict=True)
         if result.status == JobStatus.FAILED
     ]
+    stopped = [run for run, error in failed if isinstance(error, NotDoneError)]
+    failures = [(run, error) for run, error in failed if not isinstance(error, NotDoneError)]
     for run, error in failures:
         _settle(run, "failed", error)
-    if len(every) == 1 and failures:
+    if len(states.runs) == 1 and failures:
         raise failures[0][1]
     report(runs, changed=changed)
     if failures:
         _print_failures(failures)
-        raise SweepError(f"{len(failures)} of {len(every)} runs failed")
+        left = f"; {len(stopped)} were not trained (stop_on_failure)" if stopped else ""
+        raise SweepError(f"{len(failures)} of {len(states.runs)} runs failed{left}")
+
+
+def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
+    """Say which runs were not launched, and why."""
+    launched = {run.folder.id for run in todo}
+    left = [state for name, state in states.by_id.items() if name not in launched]
+    if done := sum(state.kind in ("done", "stale") for state in left):
+        total = len(states.runs)
+        print(f"{done} of {total} runs were finished already (rerun=true trains them again)")
+    for note, count in Counter(state.note for state in left if state.kind == "stale").items():
+        print(f"{count} of them: {note} (rerun=true trains them again)")
+    busy = [run for run in states.runs.values() if run.folder.status == "running"]
+    for run in busy:
+        process = run.folder.summary.get("process", {})
+        where = f"process {process.get('pid')} on {process.get('host')}"
+        print(f"{run.folder.id} is being trained by {where}: left to it")
 
 
 def require_writable(outputs: Path) -> None:
@@ -105,9 +127,10 @@ def _batches(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
 
 def _settle(run: PlannedRun, status: Status, error: BaseException) -> None:
     """End the record of a run whose process was killed before it could."""
-    if run.folder.status == "running":
-        ended = run.folder.summary | {"status": status, "error": _reason(error)}
-        run.folder.write("summary.json", ended)
+    with suppress(RecordError, OSError), run.folder.lock() as free:
+        if free and (summary := run.folder.summary).get("status") == "running":
+            ended = summary | {"status": status, "error": _reason(error)}
+            run.folder.write("summary.json", ended)
 
 
 def _reason(error: BaseException) -> str:

@@ -5,17 +5,20 @@ It is also how a table finds its runs.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
-from fovea.config.compose import choices, compose_sweep, config_loader, plain
+from fovea.config.compose import choices, compose_sweep, config_loader, plain, without_hydra
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.identity import run_id
 from fovea.config.paths import experiment, experiment_names
@@ -75,16 +78,33 @@ def plan(
     """
     parser = OverridesParser.create(config_loader=loader)
     given = {each.key_or_group for each in parser.parse_overrides(list(arguments))}
-    planned: dict[tuple[str | None, str], PlannedRun] = {}
+    jobs: list[tuple[str | None, tuple[str, ...]]] = []
     for arm, joint in (arms or {None: {}}).items():
         own = [f"{key}={value}" for key, value in (joint or {}).items() if key not in given]
         overrides = parser.parse_overrides([*own, *arguments])
-        (jobs,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-        if not jobs:
-            raise ConfigError(f"no runs: a pattern in '{' '.join(arguments)}' matches no option")
-        for job in jobs:
-            run = _compose(loader, master, job, arm, alone=len(jobs) == 1)
-            planned.setdefault((arm, run.folder.id), run)
+        (grid,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
+        jobs += [(arm, tuple(job)) for job in grid]
+    if not jobs:
+        raise ConfigError(f"no runs: a pattern in '{' '.join(arguments)}' matches no option")
+    composer = _Composer(loader, master, parser)
+    planned: dict[tuple[str | None, str], PlannedRun] = {}
+    for arm, job in jobs:
+        config, chosen = composer.compose(job)
+        try:
+            validate(config)
+        except ConfigError as error:
+            where = f" [in: {' '.join(job)}]" if len(jobs) > 1 else ""
+            raise ConfigError(f"{error}{where}") from None
+        cell = [item for item in job if not item.startswith("seed=")]
+        run = PlannedRun(
+            overrides=job,
+            cell=tuple(cell if arm is None else [f"arm={arm}", *cell]),
+            config=config,
+            choices=chosen,
+            folder=run_folder(Path(config["outputs"]), run_id(config)),
+            arm=arm,
+        )
+        planned.setdefault((arm, run.folder.id), run)
     return list(planned.values())
 
 
@@ -106,22 +126,43 @@ def plan_experiment(name: str) -> list[PlannedRun]:
         return plan(loader, master, [*params, *arguments], sweeper.arms)
 
 
-def _compose(
-    loader: ConfigLoader, master: DictConfig, job: Sequence[str], arm: str | None, *, alone: bool
-) -> PlannedRun:
-    composed = loader.load_sweep_config(master, list(job))
-    config = plain(composed)
-    try:
-        validate(config)
-    except ConfigError as error:
-        where = "" if alone else f" [in: {' '.join(job)}]"
-        raise ConfigError(f"{error}{where}") from None
-    cell = [item for item in job if not item.startswith("seed=")]
-    return PlannedRun(
-        overrides=tuple(job),
-        cell=tuple(cell if arm is None else [f"arm={arm}", *cell]),
-        config=config,
-        choices=choices(composed.hydra.runtime.choices),
-        folder=run_folder(Path(config["outputs"]), run_id(config)),
-        arm=arm,
-    )
+def differing(cells: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the override keys in which cells differ."""
+    values: dict[str, set[str]] = {}
+    for cell in cells:
+        for item in cell:
+            key, _, value = item.partition("=")
+            values.setdefault(key, set()).add(value)
+    return [key for key, seen in values.items() if len(seen) > 1]
+
+
+class _Composer:
+    """Composes the runs of a sweep; what they have in common, their config groups, once.
+
+    Reading and merging the files of the groups is nearly all of the time that Hydra takes.
+    """
+
+    def __init__(self, loader: ConfigLoader, master: DictConfig, parser: OverridesParser) -> None:
+        self._loader = loader
+        self._master = master
+        self._parser = parser
+        self._groups = set(master.hydra.runtime.choices)
+        self._composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str]]] = {}
+
+    def compose(self, job: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the resolved config of one run, and the option chosen of each group."""
+        chosen: list[str] = []
+        values: list[Override] = []
+        for text, override in zip(job, self._parser.parse_overrides(list(job)), strict=True):
+            if override.key_or_group in self._groups:
+                chosen.append(text)
+            elif not override.key_or_group.startswith("hydra."):
+                values.append(override)
+        common = self._composed.get(tuple(chosen))
+        if common is None:
+            whole = self._loader.load_sweep_config(self._master, chosen)
+            common = without_hydra(whole), choices(whole.hydra.runtime.choices)
+            self._composed[tuple(chosen)] = common
+        composed = copy.deepcopy(common[0])
+        ConfigLoaderImpl._apply_overrides_to_config(values, composed)
+        return plain(composed), common[1]

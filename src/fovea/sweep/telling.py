@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fovea.config.paths import experiment
-from fovea.sweep.plan import PlannedRun
+from fovea.sweep.plan import PlannedRun, differing
 from fovea.tables.definition import TableDefinition, load_definition
 from fovea.tables.render import print_table, write_table
 from fovea.tables.table import Cell, build_table
@@ -29,7 +29,7 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> None:
     cells: dict[tuple[str, ...], list[PlannedRun]] = {}
     for run in runs:
         cells.setdefault(run.cell, []).append(run)
-    swept = _swept(list(cells))
+    swept = differing(list(cells))
     table = build_table(
         definition,
         [
@@ -45,16 +45,6 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> None:
         outputs = Path(runs[0].config["outputs"])
         for file in write_table(table, outputs / "tables", name):
             print(file)
-
-
-def _swept(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the override keys in which cells differ."""
-    values: dict[str, set[str]] = {}
-    for cell in cells:
-        for item in cell:
-            key, _, value = item.partition("=")
-            values.setdefault(key, set()).add(value)
-    return [key for key, seen in values.items() if len(seen) > 1]
 
 
 def _values(run: PlannedRun, key: str | None, swept: Sequence[str]) -> dict[str, str]:

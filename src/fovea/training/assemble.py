@@ -13,6 +13,8 @@ from hydra.utils import instantiate
 from torch import nn
 
 from fovea.config.errors import ConfigError, FoveaError, RecordError
+from fovea.data.cache import read_cached
+from fovea.data.fingerprint import fingerprint
 from fovea.data.module import ImageData
 from fovea.data.source import Spec
 from fovea.records import RunFolder
@@ -68,6 +70,16 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         classes=data.spec.classes,
     )
     return Lab(data, task, settings)
+
+
+def data_fingerprint(node: Mapping[str, Any]) -> str:
+    """Return the fingerprint of the data set that a ``data`` config names, as it is now.
+
+    Raises:
+        DataError: it is not there, or cannot be read.
+    """
+    data: ImageData = build(node)
+    return fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
 
 
 def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[str, Any]]:

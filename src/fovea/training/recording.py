@@ -24,6 +24,7 @@ from fovea.training.assemble import build
 
 log = logging.getLogger(__name__)
 
+_FILES = ("config.yaml", "data.json", "environment.json", "history.csv", "predictions.parquet")
 _earlier = count()  # runs of this process
 
 
@@ -77,7 +78,7 @@ class Recording:
 
     def finish(self, outcome: Outcome) -> None:
         """Record a run that was trained and tested."""
-        self.summary.update(outcome.summary)
+        self.summary.update(outcome.summary, files=self._run.sizes(_FILES))
         self._end("finished")
         self._tracker.report(outcome)
         self._tracker.finish(0)

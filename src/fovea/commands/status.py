@@ -1,0 +1,15 @@
+"""``fovea status``: how far an experiment is."""
+
+from __future__ import annotations
+
+
+def run(name: str) -> None:
+    """Print every run of the experiment with its state, and an estimate of what is left.
+
+    Raises:
+        ConfigError: there is no such experiment, or its sweep is not valid.
+    """
+    from fovea.sweep.overview import print_overview
+    from fovea.sweep.plan import plan_experiment
+
+    print_overview(plan_experiment(name))

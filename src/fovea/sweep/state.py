@@ -1,0 +1,151 @@
+"""What has become of each run of a plan, and what the rest will cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any, Literal
+
+from fovea.config.code import changed_modules, code_of
+from fovea.config.errors import DataError, RecordError
+from fovea.records import RunFolder
+from fovea.sweep.plan import PlannedRun
+
+Kind = Literal["done", "stale", "running", "interrupted", "failed", "damaged", "missing"]
+
+
+@dataclass(frozen=True)
+class State:
+    """What has become of a run.
+
+    Args:
+        kind: ``stale`` is a finished run of other code or other data than there are now.
+        note: what has changed, the epochs behind an interrupted run, or why a run failed.
+        seconds: spent on it.
+        epochs: behind it.
+        redo: it is to be trained: it is not finished, or it is of other data.
+    """
+
+    kind: Kind
+    note: str = ""
+    seconds: float | None = None
+    epochs: int = 0
+    redo: bool = True
+
+
+class States:
+    """Looks up the states of planned runs; reads each data set at most once.
+
+    Args:
+        runs: the plan.
+    """
+
+    def __init__(self, runs: Iterable[PlannedRun]) -> None:
+        self.runs = {run.folder.id: run for run in runs}  # arms may share a run
+        self._fingerprints: dict[str, str | None] = {}
+
+    @cached_property
+    def by_id(self) -> dict[str, State]:
+        """The state of each run."""
+        return {name: self._state(run) for name, run in self.runs.items()}
+
+    def of(self, run: PlannedRun) -> State:
+        return self.by_id[run.folder.id]
+
+    @property
+    def todo(self) -> list[PlannedRun]:
+        """The runs that are to be trained."""
+        return [run for name, run in self.runs.items() if self.by_id[name].redo]
+
+    def _state(self, run: PlannedRun) -> State:
+        status = run.folder.status
+        if status is None:
+            return State("missing")
+        if status == "damaged":
+            return State("damaged", "its record cannot be read: trained again")
+        summary = run.folder.summary
+        seconds, epochs = summary.get("seconds"), _epochs(run.folder)
+        if status == "finished":
+            return self._finished(run, seconds, epochs)
+        if status == "running":
+            return State("running", _progress(run, epochs), seconds, epochs, redo=False)
+        if status == "interrupted":
+            return State("interrupted", _progress(run, epochs), seconds, epochs)
+        return State("failed", summary.get("error", ""), seconds, epochs)
+
+    def _finished(self, run: PlannedRun, seconds: float | None, epochs: int) -> State:
+        try:
+            recorded = run.folder.read("data.json").get("fingerprint")
+            code = run.folder.read("environment.json").get("code", {})
+        except RecordError as error:
+            return State("damaged", str(error), seconds, epochs)
+        current = self._fingerprint(run.config)
+        if current is not None and recorded is not None and current != recorded:
+            return State("stale", "the data has changed: trained again", seconds, epochs)
+        if code and (changed := changed_modules(code, code_of(run.config))):
+            note = f"the code has changed since: {', '.join(changed)}"
+            return State("stale", note, seconds, epochs, redo=False)
+        return State("done", "", seconds, epochs, redo=False)
+
+    def _fingerprint(self, config: Mapping[str, Any]) -> str | None:
+        """Return the fingerprint of a run's data as it is now; ``None`` where it is not here."""
+        data = config["data"]
+        key = json.dumps([data["source"], data["root"], data["skip_bad"]], sort_keys=True)
+        if key not in self._fingerprints:
+            from fovea.training.assemble import data_fingerprint
+
+            try:
+                self._fingerprints[key] = data_fingerprint(data)
+            except DataError:
+                self._fingerprints[key] = None
+        return self._fingerprints[key]
+
+
+class Costs:
+    """Estimates the seconds of runs from those of finished ones that do the same work.
+
+    Args:
+        folders: records; of several of one id the first counts.
+    """
+
+    def __init__(self, folders: Iterable[RunFolder]) -> None:
+        self._per_epoch: dict[str, list[float]] = {}
+        for folder in {folder.id: folder for folder in folders}.values():
+            with suppress(RecordError):
+                if folder.status == "finished" and (epochs := folder.summary.get("epochs")):
+                    seconds = folder.summary["seconds"] / epochs
+                    self._per_epoch.setdefault(_work(folder.config), []).append(seconds)
+
+    def seconds(self, run: PlannedRun, epochs: int = 0) -> float | None:
+        """Return what is left of a run with so many epochs behind it; ``None`` if unknown."""
+        known = self._per_epoch.get(_work(run.config))
+        return fmean(known) * max(run.config["epochs"] - epochs, 0) if known else None
+
+
+def _work(config: Mapping[str, Any]) -> str:
+    """Return what makes an epoch of one run take as long as that of another."""
+    data = config["data"]
+    parts = [
+        config["model"],
+        data["source"],
+        [data.get(key) for key in ("image_size", "val_fraction", "validate_on")],
+        config["augment"],
+        config["batch_size"],
+        [config["trainer"].get(key) for key in ("precision", "limit_batches", "ema_decay")],
+    ]
+    return json.dumps(parts, sort_keys=True)
+
+
+def _epochs(folder: RunFolder) -> int:
+    try:
+        return len(folder.history())
+    except RecordError:
+        return 0
+
+
+def _progress(run: PlannedRun, epochs: int) -> str:
+    return f"after {epochs} of {run.config['epochs']} epochs"

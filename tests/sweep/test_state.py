@@ -1,0 +1,166 @@
+"""What a plan is told of its runs: states, what is redone, what the rest costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fovea.config.code import changed_modules, code_of
+from fovea.config.compose import compose_run, compose_sweep, config_loader
+from fovea.records import RunFolder
+from fovea.sweep.overview import print_overview
+from fovea.sweep.plan import PlannedRun, plan
+from fovea.sweep.state import Costs, States
+from fovea.training.assemble import data_fingerprint
+
+
+@pytest.fixture
+def run(outputs: Path) -> PlannedRun:
+    return planned("model=resnet", "seed=0", "epochs=10")[0]
+
+
+def planned(*overrides: str) -> list[PlannedRun]:
+    with config_loader() as loader:
+        return plan(loader, compose_sweep(loader, []), overrides)
+
+
+def record(run: PlannedRun, status: str = "finished", epochs: int = 0, **summary: Any) -> None:
+    """Leave a record such as a training leaves, of the code and the data as they are."""
+    folder = run.folder
+    folder.write("config.yaml", run.config)
+    folder.write("data.json", {"fingerprint": data_fingerprint(run.config["data"])})
+    folder.write("environment.json", {"code": code_of(run.config)})
+    folder.write_history([{"epoch": float(epoch)} for epoch in range(epochs)])
+    files = folder.sizes(["config.yaml", "data.json", "environment.json", "history.csv"])
+    folder.write("summary.json", {"status": status, "files": files, **summary})
+
+
+def state(run: PlannedRun) -> tuple[str, str, bool]:
+    found = States([run]).of(run)
+    return found.kind, found.note, found.redo
+
+
+def test_a_run_without_a_record_is_missing(run: PlannedRun) -> None:
+    assert state(run) == ("missing", "", True)
+
+
+def test_a_finished_run_is_done(run: PlannedRun) -> None:
+    record(run, seconds=3.0, epochs=10)
+    assert state(run) == ("done", "", False)
+    assert States([run]).todo == []
+
+
+def test_a_failed_run_is_told_with_its_error_and_tried_again(run: PlannedRun) -> None:
+    record(run, "failed", error="RuntimeError: out of memory")
+    assert state(run) == ("failed", "RuntimeError: out of memory", True)
+
+
+@pytest.mark.parametrize("status", ["interrupted", "running"])
+def test_a_run_that_nobody_trains_is_interrupted(run: PlannedRun, status: str) -> None:
+    record(run, status, epochs=4)
+    assert state(run) == ("interrupted", "after 4 of 10 epochs", True)
+
+
+def test_a_run_that_is_being_trained_is_left_alone(run: PlannedRun) -> None:
+    record(run, "running", epochs=4)
+    with run.folder.lock() as free:
+        assert free
+        assert state(run) == ("running", "after 4 of 10 epochs", False)
+
+
+def test_a_run_of_other_code_is_stale_and_stands(run: PlannedRun) -> None:
+    record(run)
+    environment = run.folder.read("environment.json")
+    environment["code"]["fovea.models.resnet"] = "000000000000"
+    del environment["code"]["fovea.losses"]
+    run.folder.write("environment.json", environment)
+    reseal(run.folder)
+    note = "the code has changed since: fovea.losses, fovea.models.resnet"
+    assert state(run) == ("stale", note, False)
+
+
+def test_a_run_of_other_data_is_stale_and_trained_again(run: PlannedRun) -> None:
+    record(run)
+    run.folder.write("data.json", {"fingerprint": "other"})
+    reseal(run.folder)
+    assert state(run) == ("stale", "the data has changed: trained again", True)
+
+
+def test_a_run_whose_data_is_not_here_stands(outputs: Path) -> None:
+    (run,) = planned("data=mnist", "seed=0")
+    run.folder.write("data.json", {"fingerprint": "of the data that was there"})
+    run.folder.write("environment.json", {"code": code_of(run.config)})
+    run.folder.write("summary.json", {"status": "finished"})
+    assert state(run) == ("done", "", False)
+
+
+def reseal(folder: RunFolder) -> None:
+    summary = folder.summary
+    folder.write("summary.json", summary | {"files": folder.sizes(summary["files"])})
+
+
+def cut(name: str) -> Callable[[RunFolder], None]:
+    def spoil(folder: RunFolder) -> None:
+        file = folder.path / name
+        file.write_bytes(file.read_bytes()[:-7])
+
+    return spoil
+
+
+def remove(name: str) -> Callable[[RunFolder], None]:
+    return lambda folder: (folder.path / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [cut("summary.json"), cut("config.yaml"), cut("history.csv"), remove("environment.json")],
+)
+def test_a_damaged_record_is_never_counted(
+    run: PlannedRun, spoil: Callable[[RunFolder], None]
+) -> None:
+    record(run, epochs=10)
+    spoil(run.folder)
+    assert state(run) == ("damaged", "its record cannot be read: trained again", True)
+
+
+def test_costs_are_those_of_runs_that_do_the_same_work(outputs: Path) -> None:
+    runs = planned("model=mlp,lenet5", "optimizer.lr=0.1,0.2", "seed=0,1", "epochs=10")
+    record(runs[0], epochs=10, seconds=40.0)
+    runs[0].folder.write("summary.json", runs[0].folder.summary | {"epochs": 10})
+    costs = Costs([run.folder for run in runs])
+    assert [costs.seconds(run) for run in runs] == [40.0] * 4 + [None] * 4
+    assert costs.seconds(runs[1], epochs=4) == pytest.approx(24.0)
+    assert costs.seconds(runs[1], epochs=12) == 0.0
+
+
+def test_the_overview_lists_every_run(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = planned("model=mlp,lenet5", "seed=0,1", "epochs=10", "launcher=inline")
+    record(runs[0], epochs=10, seconds=40.0)
+    runs[0].folder.write("summary.json", runs[0].folder.summary | {"epochs": 10})
+    record(runs[1], "interrupted", epochs=5, seconds=21.0)
+    record(runs[2], "failed", error="DataError: no [such] folder", seconds=1.0)
+    print_overview(runs)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    ids = [run.folder.id for run in runs]
+    assert f"mlp 0 {ids[0]} done 40 s –" in lines
+    assert f"mlp 1 {ids[1]} interrupted after 5 of 10 epochs 21 s 20 s" in lines
+    assert f"lenet5 0 {ids[2]} failed DataError: no [such] folder 1 s ?" in lines
+    assert f"lenet5 1 {ids[3]} missing – ?" in lines
+    assert lines[-1] == (
+        "4 runs: 1 done, 1 interrupted, 1 failed, 1 missing; 62 s spent, "
+        "about 20 s of training left, and 2 runs of unknown cost"
+    )
+
+
+def test_the_code_of_a_run_is_what_it_imports(tmp_path: Path) -> None:
+    code = code_of(compose_run(["model=resnet", "augment=flip_crop"]))
+    used = ("models.resnet", "augment.flip_crop", "tasks.base", "data.loaders", "layers.head")
+    assert {f"fovea.{name}" for name in used} <= code.keys()
+    unused = ("models.vgg", "augment.geometric", "tables.table", "records", "tracking.trackers")
+    assert not {f"fovea.{name}" for name in unused} & code.keys()
+    other = code_of(compose_run(["model=vgg", "augment=flip_crop"]))
+    assert {"fovea.models.resnet", "fovea.models.vgg"} <= set(changed_modules(code, other))
+    assert "fovea.tasks.base" not in changed_modules(code, other)
