@@ -15,7 +15,7 @@ REFUSED = [
     # types and ranges
     ("epochs=1.5", "epochs=1.5: should be a valid integer"),
     ("epochs=true", "epochs=True: should be a valid integer"),
-    ("epochs=0", "epochs=0: should be greater than 0"),
+    ("epochs=-1", "epochs=-1: should be greater than or equal to 0"),
     ("seed=-1", "seed=-1: should be greater than or equal to 0"),
     ("rerun=1", "rerun=1: should be a valid boolean"),
     ("outputs=3", "outputs=3: should be a valid string"),

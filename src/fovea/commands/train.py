@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,18 @@ def job(config: DictConfig) -> dict[str, Any]:
 
     runtime = HydraConfig.get().runtime
     summary = train(resolved, RunFolder(Path(runtime.output_dir)), choices(runtime.choices))
-    accuracy = summary["metrics"]["test/accuracy"]
     print(
-        f"{summary['id']}  {summary['name']:<28} test accuracy {accuracy:6.2%}  "
-        f"{summary['seconds']:7.1f} s",
+        f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
         flush=True,
     )
     return summary
+
+
+def _result(summary: Mapping[str, Any]) -> str:
+    accuracy = summary["metrics"].get("test/accuracy")
+    if accuracy is None:  # nothing was trained
+        return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
+    return f"test accuracy {accuracy:6.2%}"
 
 
 def _for_every_option(arguments: Sequence[str]) -> list[str]:

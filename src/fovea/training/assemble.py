@@ -15,6 +15,7 @@ from torch import nn
 from fovea.config.errors import ConfigError, FoveaError, RecordError
 from fovea.data.module import ImageData
 from fovea.data.source import Spec
+from fovea.probes import Probe
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
 from fovea.training.allocator import keep_freed_memory
@@ -23,11 +24,12 @@ from fovea.training.settings import TrainerSettings
 
 @dataclass(frozen=True)
 class Lab:
-    """What one run needs: its data, its task, and how it is executed."""
+    """What one run needs: its data, its task, how it is executed, and what else is measured."""
 
     data: ImageData
     task: Classification
     settings: TrainerSettings
+    probe: Probe | None = None
 
 
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:
@@ -67,7 +69,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         stepping=settings.stepping,
         classes=data.spec.classes,
     )
-    return Lab(data, task, settings)
+    return Lab(data, task, settings, build(config["probe"]) if config.get("probe") else None)
 
 
 def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[str, Any]]:

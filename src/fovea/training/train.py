@@ -33,7 +33,7 @@ from fovea.tracking.environment import (
 )
 from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome, RunInfo, Tracker
-from fovea.training.assemble import assemble, build, load_checkpoint
+from fovea.training.assemble import Lab, assemble, build, load_checkpoint
 from fovea.training.compiling import Choice, CompiledTraining, choose
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
@@ -47,6 +47,8 @@ _earlier = count()  # runs of this process
 
 def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
     """Train a run, test it once, and leave its record.
+
+    A run of no epochs builds its network and leaves what that costs; no image is read.
 
     Args:
         config: the resolved config.
@@ -90,10 +92,13 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
 
     try:
         with quiet_libraries():
-            outcome = _train_and_test(config, run, name, track, origin)
-            summary.update(outcome.summary)
-            end("finished")
-            tracker.report(outcome)
+            if config["epochs"] == 0:
+                end("finished", **_count(config, run))
+            else:
+                outcome = _train_and_test(config, run, name, track, origin)
+                summary.update(outcome.summary)
+                end("finished")
+                tracker.report(outcome)
     except BaseException as error:
         interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
         log.error("%s", error if isinstance(error, FoveaError) else traceback.format_exc())
@@ -107,6 +112,13 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
         raise
     tracker.finish(0)
     return summary
+
+
+def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
+    """Return the summary of a run of no epochs."""
+    lab = assemble(config)
+    _describe_machine(run, lab.settings, Choice(compile=False, reason="nothing is trained"))
+    return {"metrics": {}, "epochs": 0, **_cost(lab)}
 
 
 def _train_and_test(
@@ -165,7 +177,6 @@ def _train_and_test(
     outputs = predictions.probabilities.shape[1]
     names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
     confusion = _write_results(run, predictions, names, rows, name)
-    channels, size = data.served
     summary = {
         "metrics": metrics,
         "per_class_accuracy": {
@@ -179,11 +190,11 @@ def _train_and_test(
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "diverged": not isfinite(rows[-1]["train/loss"]),
+        "target_reached": settings.reached_target(rows[-1]["train/accuracy"]),
         "startup_seconds": stopwatch.startup_seconds,
         "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
-        "parameters": count_parameters(task.model),
-        "macs": count_macs(task.model, channels, size),
+        **_cost(lab),
         "protocol": _protocol(config, selected),
         "skipped": len(data.skipped),
     }
@@ -194,6 +205,12 @@ def _train_and_test(
         labels=predictions.labels.numpy(),
         pictures=data.pictures(_PICTURES),
     )
+
+
+def _cost(lab: Lab) -> dict[str, int]:
+    """Return the network's parameters, and its multiply-accumulates for one image."""
+    model = lab.task.model
+    return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.served)}
 
 
 def _describe_data(run: RunFolder, data: ImageData) -> None:
