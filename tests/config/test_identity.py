@@ -28,6 +28,8 @@ OTHER_NUMBERS = [
     "trainer.precision=bf16-mixed",
     "trainer.limit_batches=3",
     "trainer.ema_decay=0.9",
+    "trainer.target_accuracy=0.9",
+    "probe=shifts",
 ]
 SAME_NUMBERS = [
     "experiment=quickstart epochs=10 schedule=constant",

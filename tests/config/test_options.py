@@ -30,6 +30,7 @@ def test_groups() -> None:
         "loss",
         "model",
         "optimizer",
+        "probe",
         "schedule",
         "task",
         "tracking",
@@ -45,7 +46,9 @@ def test_options_are_the_files_of_a_group() -> None:
 
 
 def test_experiments_of_the_working_folder_come_first(own_experiment: Path) -> None:
-    assert paths.experiment_names() == ["mine", "quickstart", "speed"]
+    names = paths.experiment_names()
+    assert names == sorted(set(names))
+    assert {"mine", "quickstart", "speed"} <= set(names)
     assert paths.experiment("quickstart") == own_experiment / "quickstart"
     assert paths.experiment("nothing") is None
     assert description(options("experiment")["mine"]) == "The mine of this folder."
@@ -96,8 +99,9 @@ def test_completion_of_a_key() -> None:
 
 
 def test_completion_of_experiments(own_experiment: Path) -> None:
-    names = ["mine", "quickstart", "speed"]
-    assert complete_override("experiment=m") == [f"experiment={name}" for name in names]
+    offered = complete_override("experiment=m")
+    assert offered == [f"experiment={name}" for name in paths.experiment_names()]
+    assert "experiment=mine" in offered
 
 
 def test_completion_offers_the_keys_of_every_option() -> None:

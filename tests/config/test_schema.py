@@ -15,7 +15,7 @@ REFUSED = [
     # types and ranges
     ("epochs=1.5", "epochs=1.5: should be a valid integer"),
     ("epochs=true", "epochs=True: should be a valid integer"),
-    ("epochs=0", "epochs=0: should be greater than 0"),
+    ("epochs=-1", "epochs=-1: should be greater than or equal to 0"),
     ("seed=-1", "seed=-1: should be greater than or equal to 0"),
     ("rerun=1", "rerun=1: should be a valid boolean"),
     ("outputs=3", "outputs=3: should be a valid string"),
@@ -37,7 +37,14 @@ REFUSED = [
         "model.activation=relo: "
         "should be 'relu', 'tanh', 'sigmoid', 'leaky_relu', 'gelu' or 'silu'",
     ),
+    ("probe=shifts probe.largest=0", "probe.largest=0: should be greater than 0"),
+    ("trainer.target_accuracy=75", "trainer.target_accuracy=75: should be less than or equal to 1"),
     # keys
+    (
+        "probe=shifts +probe.larger=3",
+        "probe.larger: unknown key; did you mean 'largest'? (known: largest)",
+    ),
+    ("+probe.largest=3 probe=train", "probe.largest: unknown key (known: )"),
     (
         "+optimizer.lrr=1",
         "optimizer.lrr: unknown key; did you mean 'lr'? "

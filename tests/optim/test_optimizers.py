@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fovea.config.errors import ConfigError
-from fovea.optim.optimizers import adagrad, adam, adamw, muon, rmsprop, sgd
+from fovea.optim.optimizers import adadelta, adagrad, adam, adamw, muon, rmsprop, sgd
 
 ALL = [
     sgd,
@@ -22,6 +22,7 @@ ALL = [
     partial(adam, lr=0.01),
     partial(adamw, lr=0.01),
     partial(rmsprop, lr=0.01),
+    partial(adadelta, eps=1e-3),
     adagrad,
     muon,
 ]
@@ -87,6 +88,7 @@ class Scalar(nn.Module):
         (partial(adam, lr=0.1), 1, 2 - 0.1),
         (partial(adamw, lr=0.1, weight_decay=0.5), 1, 2 * (1 - 0.05) - 0.1),
         (partial(rmsprop, lr=0.1, alpha=0.75), 1, 2 - 0.1 * 3 / (0.25 * 9) ** 0.5),
+        (partial(adadelta, lr=0.1, rho=0.75, eps=0.25), 1, 2 - 0.1 * 3 * (0.25 / 2.5) ** 0.5),
         (partial(adagrad, lr=0.1), 2, 2 - 0.1 - 0.1 * 3 / 18**0.5),
         (partial(adagrad, lr=0.1, initial_accumulator=16.0), 1, 2 - 0.1 * 3 / 25**0.5),
         # the only matrix is the head

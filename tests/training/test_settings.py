@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fovea.training.settings import TrainerSettings
 
 
@@ -11,3 +13,11 @@ def test_lightning_scales_and_reduces_only_where_there_is_need() -> None:
     several = TrainerSettings(devices=2).stepping
     assert (several.plain_backward, several.burst) == (False, 1)
     assert TrainerSettings(ema_decay=0.9).stepping.burst == 1
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "reached"), [(0.74998, False), (0.75, True), (0.8, True), (float("nan"), False)]
+)
+def test_a_target_is_reached_by_what_equals_it(accuracy: float, reached: bool) -> None:
+    assert TrainerSettings(target_accuracy=0.75).reached_target(accuracy) is reached
+    assert TrainerSettings().reached_target(accuracy) is None

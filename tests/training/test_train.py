@@ -224,6 +224,29 @@ def test_training_stops_when_patience_is_out(trained: Training) -> None:
     assert run.summary["epochs"] == len(run.history()) == 3
 
 
+def test_training_stops_once_its_target_is_reached(trained: Training) -> None:
+    epoch = ("trainer.limit_batches=null", "optimizer.lr=0.01")
+    accuracies = [row["train/accuracy"] for row in trained("epochs=4", *epoch).history()]
+    assert accuracies == sorted(set(accuracies))
+    exactly = trained("epochs=4", *epoch, f"trainer.target_accuracy={accuracies[1]!r}")
+    assert (exactly.summary["epochs"], exactly.summary["target_reached"]) == (2, True)
+    above = (accuracies[2] + accuracies[1]) / 2
+    assert trained("epochs=4", *epoch, f"trainer.target_accuracy={above!r}").summary["epochs"] == 3
+    never = trained("epochs=2", *epoch, "trainer.target_accuracy=1").summary
+    assert (never["epochs"], never["target_reached"]) == (2, False)
+
+
+def test_no_epochs_count_a_network_and_read_no_image(trained: Training) -> None:
+    run = trained("epochs=0", "model=mlp", "model.in_channels=3", "model.image_size=32")
+    summary = run.summary
+    assert summary["status"] == "finished"
+    assert summary["parameters"] == 3072 * 512 + 512 + 512 * 512 + 512 + 512 * 10 + 10
+    assert summary["macs"] == 3072 * 512 + 512 * 512 + 512 * 10
+    assert (summary["epochs"], run.metrics, run.history()) == (0, {}, [])
+    names = {path.name for path in run.path.iterdir()}
+    assert names - {"uncommitted.diff"} == {"config.yaml", "environment.json", "summary.json"}
+
+
 def test_the_gradient_is_clipped_to_its_norm(trained: Training) -> None:
     one_step = (*PLAIN_SGD, "optimizer.weight_decay=0", "optimizer.lr=1", "trainer.limit_batches=1")
     short = weights(trained(*one_step, "trainer.gradient_clip=0.01"))

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +72,21 @@ def job(config: DictConfig) -> dict[str, Any] | None:
 
         if run.status == "finished" and not resolved["rerun"]:  # meanwhile, or of other data
             recorded = run.read("data.json").get("fingerprint")
-            if recorded == data_fingerprint(resolved["data"]):
+            if recorded is None or data_fingerprint(resolved["data"]) in (recorded, None):
                 return None
-
         summary = train(resolved, run, choices(runtime.choices))
-    accuracy = summary["metrics"]["test/accuracy"]
     print(
-        f"{summary['id']}  {summary['name']:<28} test accuracy {accuracy:6.2%}  "
-        f"{summary['seconds']:7.1f} s",
+        f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
         flush=True,
     )
     return summary
+
+
+def _result(summary: Mapping[str, Any]) -> str:
+    accuracy = summary["metrics"].get("test/accuracy")
+    if accuracy is None:  # nothing was trained
+        return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
+    return f"test accuracy {accuracy:6.2%}"
 
 
 def _for_every_option(arguments: Sequence[str]) -> list[str]:

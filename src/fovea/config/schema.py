@@ -36,6 +36,7 @@ GROUPS = (
     "schedule",
     "task",
     "trainer",
+    "probe",
     "tracking",
     "launcher",
 )
@@ -47,7 +48,7 @@ class Root(BaseModel):
     model_config = _STRICT
 
     seed: types.NonNegativeInt
-    epochs: types.PositiveInt
+    epochs: types.NonNegativeInt
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
     rerun: bool
@@ -64,6 +65,7 @@ class Root(BaseModel):
     schedule: dict[str, Any]
     task: dict[str, Any]
     trainer: dict[str, Any]
+    probe: dict[str, Any] | None = None
     tracking: dict[str, Any]
     launcher: dict[str, Any]
 
@@ -79,7 +81,7 @@ def validate(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{path}: no value; add {path}=… to the command")
     _check(Root, config, path="")
     for group in GROUPS:
-        _check_node(config[group], path=group)
+        _check_node(config.get(group) or {}, path=group)
     _check_pairs(config)
 
 

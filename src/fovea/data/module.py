@@ -187,13 +187,17 @@ class ImageData(LightningDataModule):
             self._parts = self._read()
 
     def train_dataloader(self) -> Iterable[Any]:
-        return self._loader("train", training=True)
+        return self._loader("train", self.augment, shuffle=True)
 
     def val_dataloader(self) -> Iterable[Any]:
         return self._loader("val") if self.has_validation else []
 
     def test_dataloader(self) -> Iterable[Any]:
         return self._loader("test")
+
+    def changed_test_dataloader(self, change: Augmentation) -> Iterable[Any]:
+        """Return the test part, each batch of pixels changed before it is normalised."""
+        return self._loader("test", change)
 
     def train_eval_dataloader(self) -> Iterable[Any]:
         """Return the training part as evaluation sees it: in order and not augmented."""
@@ -293,20 +297,22 @@ class ImageData(LightningDataModule):
             ):
                 yield pixels
 
-    def _loader(self, name: str, *, training: bool = False) -> Iterable[Any]:
+    def _loader(
+        self, name: str, augment: Augmentation | None = None, *, shuffle: bool = False
+    ) -> Iterable[Any]:
         part, trainer = self._ready.images[name], self.trainer
         finish = Finish(
             mean=self._ready.mean,
             std=self._ready.std,
             device=trainer.strategy.root_device if trainer else torch.device("cpu"),
-            augment=self.augment if training else Identity(),
+            augment=augment or Identity(),
             channels_last=self.channels_last,
         )
         order = EpochOrder(
             part.rows,
             self.batch_size,
             self.seed,
-            shuffle=training,
+            shuffle=shuffle,
             rank=trainer.global_rank if trainer else 0,
             world_size=trainer.world_size if trainer else 1,
         )

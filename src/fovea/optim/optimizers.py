@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 from torch import nn
-from torch.optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from torch.optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 
 from fovea.config.errors import ConfigError
 from fovea.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -98,6 +98,20 @@ def adagrad(
     """AdaGrad (Duchi et al. 2011)."""
     groups = parameter_groups(model.parameters(), weight_decay, decay)
     return Adagrad(groups, lr=lr, initial_accumulator_value=initial_accumulator, eps=eps)
+
+
+def adadelta(
+    model: nn.Module,
+    *,
+    lr: PositiveFloat = 1.0,
+    rho: Fraction = 0.95,
+    eps: PositiveFloat = 1e-7,
+    weight_decay: NonNegativeFloat = 0.0,
+    decay: Decay = "all",
+) -> Adadelta:
+    """AdaDelta (Zeiler 2012) with the constants Keras had while its rate was 1."""
+    groups = parameter_groups(model.parameters(), weight_decay, decay)
+    return Adadelta(groups, lr=lr, rho=rho, eps=eps)
 
 
 def muon(

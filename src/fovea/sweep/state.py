@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fovea.config.code import changed_modules, code_of
-from fovea.config.errors import DataError, RecordError
+from fovea.config.errors import RecordError
 from fovea.records import RunFolder
 from fovea.sweep.plan import PlannedRun
 
@@ -83,8 +83,7 @@ class States:
             code = run.folder.read("environment.json").get("code", {})
         except RecordError as error:
             return State("damaged", str(error), seconds, epochs)
-        current = self._fingerprint(run.config)
-        if current is not None and recorded is not None and current != recorded:
+        if recorded and self._fingerprint(run.config) not in (recorded, None):
             return State("stale", "the data has changed: trained again", seconds, epochs)
         if code and (changed := changed_modules(code, code_of(run.config))):
             note = f"the code has changed since: {', '.join(changed)}"
@@ -96,12 +95,9 @@ class States:
         data = config["data"]
         key = json.dumps([data["source"], data["root"], data["skip_bad"]], sort_keys=True)
         if key not in self._fingerprints:
-            from fovea.training.assemble import data_fingerprint
+            from fovea.training.assemble import data_fingerprint  # torch: only if it is needed
 
-            try:
-                self._fingerprints[key] = data_fingerprint(data)
-            except DataError:
-                self._fingerprints[key] = None
+            self._fingerprints[key] = data_fingerprint(data)
         return self._fingerprints[key]
 
 

@@ -12,11 +12,12 @@ from hydra.errors import HydraException
 from hydra.utils import instantiate
 from torch import nn
 
-from fovea.config.errors import ConfigError, FoveaError, RecordError
+from fovea.config.errors import ConfigError, DataError, FoveaError, RecordError
 from fovea.data.cache import read_cached
 from fovea.data.fingerprint import fingerprint
 from fovea.data.module import ImageData
 from fovea.data.source import Spec
+from fovea.probes import Probe
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
 from fovea.training.allocator import keep_freed_memory
@@ -25,11 +26,12 @@ from fovea.training.settings import TrainerSettings
 
 @dataclass(frozen=True)
 class Lab:
-    """What one run needs: its data, its task, and how it is executed."""
+    """What one run needs: its data, its task, how it is executed, and what else is measured."""
 
     data: ImageData
     task: Classification
     settings: TrainerSettings
+    probe: Probe | None = None
 
 
 def build(node: Mapping[str, Any], **runtime: Any) -> Any:
@@ -69,17 +71,16 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         stepping=settings.stepping,
         classes=data.spec.classes,
     )
-    return Lab(data, task, settings)
+    return Lab(data, task, settings, build(config["probe"]) if config.get("probe") else None)
 
 
-def data_fingerprint(node: Mapping[str, Any]) -> str:
-    """Return the fingerprint of the data set that a ``data`` config names, as it is now.
-
-    Raises:
-        DataError: it is not there, or cannot be read.
-    """
-    data: ImageData = build(node)
-    return fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
+def data_fingerprint(node: Mapping[str, Any]) -> str | None:
+    """Return the fingerprint of the data set that a ``data`` config names; ``None``: not here."""
+    try:
+        data: ImageData = build(node)
+        return fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
+    except DataError:
+        return None
 
 
 def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[str, Any]]:

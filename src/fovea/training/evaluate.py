@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
+
+from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
 from fovea.records import RunFolder
+from fovea.tasks.classification import Classification
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.quiet import quiet_libraries
 
@@ -14,7 +18,7 @@ from fovea.training.quiet import quiet_libraries
 def evaluate(
     run: RunFolder, *, weights: str | None = None, data_root: str | None = None
 ) -> dict[str, float]:
-    """Measure a run's network on the test part.
+    """Measure a run's network on the test part, and by the run's probe.
 
     Args:
         run: the record.
@@ -22,7 +26,7 @@ def evaluate(
         data_root: where the data is; ``None`` is where the run found it.
 
     Returns:
-        ``test/…`` metrics.
+        ``test/…`` metrics, and the probe's.
 
     Raises:
         DataError: the data is not there, or is not what the run was trained with.
@@ -44,12 +48,24 @@ def evaluate(
 
 
 def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
-    """Measure a checkpoint's weights on the test part, on one device: no sample counts twice.
+    """Measure a checkpoint's weights on the test part, and by the lab's probe.
+
+    One device does it: no sample counts twice.
 
     Returns:
-        ``test/…`` metrics.
+        ``test/…`` metrics, and the probe's.
     """
     lab.task.load_state_dict(checkpoint["state_dict"])
     trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
     (metrics,) = trainer.test(lab.task, datamodule=lab.data, verbose=False)
-    return {key: float(value) for key, value in metrics.items()}
+    measured = {key: float(value) for key, value in metrics.items()}
+    if lab.probe is not None:
+        measured |= lab.probe(lab.data, partial(_validate, trainer, lab.task))
+    return measured
+
+
+def _validate(trainer: Trainer, task: Classification, batches: Iterable[Any]) -> dict[str, float]:
+    """Measure a network on some batches; the predictions of its test stay as they are."""
+    (metrics,) = trainer.validate(task, batches, verbose=False)
+    found = {key.partition("/"): float(value) for key, value in metrics.items()}
+    return {name: value for (part, _, name), value in found.items() if part == "val"}

@@ -76,11 +76,12 @@ class Recording:
         self._tracked = True
         return self._tracker.start(self._info)
 
-    def finish(self, outcome: Outcome) -> None:
-        """Record a run that was trained and tested."""
-        self.summary.update(outcome.summary, files=self._run.sizes(_FILES))
+    def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
+        """Record a run that is done, and tell its tracker of the test, if there was one."""
+        self.summary.update(summary, files=self._run.sizes(_FILES))
         self._end("finished")
-        self._tracker.report(outcome)
+        if outcome is not None:
+            self._tracker.report(outcome)
         self._tracker.finish(0)
 
     def fail(self, error: BaseException) -> None:

@@ -13,11 +13,19 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
 
-from fovea.config.types import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt
+from fovea.config.types import (
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+)
 from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
 from fovea.tracking.progress import ProgressBar
 from fovea.training.checkpoints import MONITOR
+
+_LESS_THAN_A_SAMPLE = 1e-7  # of an accuracy: Lightning stops above a threshold, not at it
 
 
 @dataclass(frozen=True)
@@ -36,6 +44,8 @@ class TrainerSettings:
         ema_decay: keep an exponential moving average of the weights, and validate and test with
             it; ``None`` does not.
         patience: stop after so many epochs without a better validation accuracy; ``None`` never.
+        target_accuracy: stop after the first epoch whose training accuracy, which is that of the
+            epoch's own batches while the weights move, is at least so much; ``None`` never.
         limit_batches: batches per epoch and part, for trying things out; ``None`` is all.
         progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file; worker
             processes show none.
@@ -54,6 +64,7 @@ class TrainerSettings:
     accumulate: PositiveInt = 1
     ema_decay: Fraction | None = None
     patience: PositiveInt | None = None
+    target_accuracy: Probability | None = None
     limit_batches: PositiveInt | None = None
     progress_bar: Literal["auto", "on", "off"] = "auto"
     threads: PositiveInt | None = None
@@ -99,7 +110,23 @@ class TrainerSettings:
             chosen.append(EMAWeightAveraging(decay=self.ema_decay))
         if self.patience is not None:
             chosen.append(EarlyStopping(MONITOR, mode="max", patience=self.patience))
+        if self.target_accuracy is not None:
+            chosen.append(
+                EarlyStopping(
+                    "train/accuracy",
+                    mode="max",
+                    patience=sys.maxsize,
+                    stopping_threshold=self.target_accuracy - _LESS_THAN_A_SAMPLE,
+                    check_on_train_epoch_end=True,
+                )
+            )
         return chosen
+
+    def reached_target(self, accuracy: float) -> bool | None:
+        """Whether a training accuracy is the target's or better; ``None`` without a target."""
+        if self.target_accuracy is None:
+            return None
+        return accuracy > self.target_accuracy - _LESS_THAN_A_SAMPLE
 
     def trainer(
         self, *, epochs: int, loggers: list[Logger] | bool, callbacks: list[Callback]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -12,17 +11,10 @@ from typing import Any
 import torch
 from pytorch_lightning import Trainer, seed_everything
 
-from fovea.config.code import code_of
-from fovea.data.module import ImageData
-from fovea.metrics import confusion_matrix, per_class_accuracy
+from fovea.metrics import per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
-from fovea.records import RunFolder, write_atomic
-from fovea.tasks.classification import Predictions
-from fovea.tracking.environment import (
-    environment,
-    peak_memory_mib,
-    uncommitted_diff,
-)
+from fovea.records import RunFolder
+from fovea.tracking.environment import peak_memory_mib
 from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome
 from fovea.training.assemble import Lab, assemble, load_checkpoint
@@ -31,8 +23,8 @@ from fovea.training.compiling import Choice, CompiledTraining, choose
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording
+from fovea.training.results import describe_data, describe_machine, write_results
 from fovea.training.resume import Interrupted, take_up
-from fovea.training.settings import TrainerSettings
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +33,8 @@ _PICTURES = 32  # test images a tracker shows
 
 def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
     """Train a run, test it once, and leave its record; take it up where it was interrupted.
+
+    A run of no epochs builds its network and leaves what that costs; no image is read.
 
     Args:
         config: the resolved config.
@@ -56,14 +50,27 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
     recording = Recording(config, run, choices)
     try:
         with quiet_libraries():
-            recording.finish(_train_and_test(config, run, recording))
+            if config["epochs"] == 0:
+                recording.finish(_count(config, run))
+            else:
+                recording.finish(*_train_and_test(config, run, recording))
     except BaseException as error:
         recording.fail(error)
         raise
     return recording.summary
 
 
-def _train_and_test(config: Mapping[str, Any], run: RunFolder, recording: Recording) -> Outcome:
+def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
+    """Return the summary of a run of no epochs."""
+    lab = assemble(config)
+    describe_machine(run, config, lab.settings, Choice(False, "nothing is trained"))
+    return {"metrics": {}, "epochs": 0, **_cost(lab)}
+
+
+def _train_and_test(
+    config: Mapping[str, Any], run: RunFolder, recording: Recording
+) -> tuple[dict[str, Any], Outcome]:
+    """Return a run's summary, and what its tracker is told of the test."""
     seed_everything(config["seed"], verbose=False)
     lab = assemble(config)
     data, task, settings = lab.data, lab.task, lab.settings
@@ -72,13 +79,13 @@ def _train_and_test(config: Mapping[str, Any], run: RunFolder, recording: Record
     data.setup()
     interrupted = take_up(run, config, data.fingerprint)
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
-    _describe_data(run, data)
+    describe_data(run, data)
     compiling = (
         Choice(interrupted.compiled, "as before the interruption")
         if interrupted
         else choose(config, lab)
     )
-    _describe_machine(run, config, settings, compiling)
+    describe_machine(run, config, settings, compiling)
     log.info(
         "%s: %s; %d parameters; %s",
         recording.name,
@@ -90,45 +97,44 @@ def _train_and_test(config: Mapping[str, Any], run: RunFolder, recording: Record
         log.warning("left out: %s", reason)
     history = History(run, interrupted.epochs if interrupted else ())
     stopwatch = Stopwatch(recording.origin)
-    if interrupted is None or not interrupted.complete:
-        _fit(lab, config["epochs"], run, recording, history, stopwatch, compiling, interrupted)
-    else:
+    if interrupted and interrupted.complete:
         curves = recording.track()
         replay(history.rows.values(), curves)
         curves.finalize("success")
+    else:
+        _fit(lab, config["epochs"], run, recording, history, stopwatch, compiling, interrupted)
+
     rows = run.history()
     selected, epoch = _select(config, rows, data.has_validation)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
-    _describe_data(run, data)  # streamed files that were left out are known only now
+    describe_data(run, data)  # streamed files that were left out are known only now
     predictions = task.test_predictions
     assert predictions is not None
     outputs = predictions.probabilities.shape[1]
     names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
-    confusion = _write_results(run, predictions, names, rows, recording.name)
-    channels, size = data.served
+    confusion = write_results(run, predictions, names, rows, recording.name)
+    shares = per_class_accuracy(confusion).tolist()
     summary = {
         "metrics": metrics,
         "per_class_accuracy": {
-            name: None if value != value else round(value, 6)
-            for name, value in zip(
-                task.classes, per_class_accuracy(confusion).tolist(), strict=False
-            )
+            name: None if share != share else round(share, 6)
+            for name, share in zip(task.classes, shares, strict=False)
         },
         "selected": selected,
         "best_epoch": epoch + 1,
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "diverged": not isfinite(rows[-1]["train/loss"]),
+        "target_reached": settings.reached_target(rows[-1]["train/accuracy"]),
         "startup_seconds": stopwatch.startup_seconds,
         "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
-        "parameters": count_parameters(task.model),
-        "macs": count_macs(task.model, channels, size),
+        **_cost(lab),
         "protocol": _protocol(config, selected),
         "skipped": len(data.skipped),
     }
-    return Outcome(
+    return summary, Outcome(
         summary=summary,
         classes=names,
         predictions=predictions.probabilities.argmax(dim=1).numpy(),
@@ -184,45 +190,10 @@ def _fit(
         curves.finalize("success")
 
 
-def _describe_data(run: RunFolder, data: ImageData) -> None:
-    """Record the data as it is served."""
-    mean, std = data.statistics
-    channels, size = data.served
-    run.write(
-        "data.json",
-        {
-            "fingerprint": data.fingerprint,
-            "classes": list(data.spec.classes),
-            "channels": data.spec.channels,
-            "image_size": data.spec.image_size,
-            "sizes": data.sizes,
-            "served": {
-                "channels": channels,
-                "image_size": size,
-                "fit": data.fit,
-                "mean": mean,
-                "std": std,
-            },
-            "skipped": data.skipped,
-        },
-    )
-
-
-def _describe_machine(
-    run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings, compiling: Choice
-) -> None:
-    """Record what trains, what ``auto`` became, and the code as it stands."""
-    resolved = {
-        "precision": settings.resolved_precision,
-        "strategy": settings.resolved_strategy,
-        "compile": compiling.compile,
-        "compile_reason": compiling.reason,
-    }
-    uncommitted = uncommitted_diff()
-    described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}
-    run.write("environment.json", described)
-    if uncommitted:
-        write_atomic(run.path / "uncommitted.diff", uncommitted.encode())
+def _cost(lab: Lab) -> dict[str, int]:
+    """Return the network's parameters, and its multiply-accumulates for one image."""
+    model = lab.task.model
+    return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.served)}
 
 
 def _select(
@@ -236,36 +207,6 @@ def _select(
         return "last", len(rows) - 1
     scores = [row[MONITOR] for row in rows]
     return "best", scores.index(max(scores))
-
-
-def _write_results(
-    run: RunFolder,
-    predictions: Predictions,
-    names: Sequence[str],
-    rows: Sequence[Mapping[str, float]],
-    title: str,
-) -> torch.Tensor:
-    """Write predictions and pictures; return the confusion matrix."""
-    import pandas as pd  # 1 s of imports: only after the training
-
-    from fovea.tracking.figures import confusion_figure, learning_curves
-
-    guesses = predictions.probabilities.argmax(dim=1)
-    frame = pd.DataFrame(
-        {
-            "index": range(len(guesses)),
-            "label": predictions.labels.numpy(),
-            "prediction": guesses.numpy(),
-            "probabilities": list(predictions.probabilities.numpy()),
-        }
-    )
-    stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
-    write_atomic(run.predictions, stream.getvalue())
-    confusion = confusion_matrix(guesses, predictions.labels, len(names))
-    write_atomic(run.path / "curves.png", learning_curves(rows, title))
-    write_atomic(run.path / "confusion.png", confusion_figure(confusion.numpy(), names))
-    return confusion
 
 
 def _protocol(config: Mapping[str, Any], selected: str) -> list[str]:

@@ -1,0 +1,89 @@
+"""What a run leaves beside its summary: data, machine, predictions and pictures."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from fovea.config.code import code_of
+from fovea.data.module import ImageData
+from fovea.metrics import confusion_matrix
+from fovea.records import RunFolder, write_atomic
+from fovea.tasks.classification import Predictions
+from fovea.tracking.environment import environment, uncommitted_diff
+from fovea.training.compiling import Choice
+from fovea.training.settings import TrainerSettings
+
+
+def describe_data(run: RunFolder, data: ImageData) -> None:
+    """Record the data as it is served."""
+    mean, std = data.statistics
+    channels, size = data.served
+    run.write(
+        "data.json",
+        {
+            "fingerprint": data.fingerprint,
+            "classes": list(data.spec.classes),
+            "channels": data.spec.channels,
+            "image_size": data.spec.image_size,
+            "sizes": data.sizes,
+            "served": {
+                "channels": channels,
+                "image_size": size,
+                "fit": data.fit,
+                "mean": mean,
+                "std": std,
+            },
+            "skipped": data.skipped,
+        },
+    )
+
+
+def describe_machine(
+    run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings, compiling: Choice
+) -> None:
+    """Record what trains, what ``auto`` became, and the code as it stands."""
+    resolved = {
+        "precision": settings.resolved_precision,
+        "strategy": settings.resolved_strategy,
+        "compile": compiling.compile,
+        "compile_reason": compiling.reason,
+    }
+    uncommitted = uncommitted_diff()
+    described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}
+    run.write("environment.json", described)
+    if uncommitted:
+        write_atomic(run.path / "uncommitted.diff", uncommitted.encode())
+
+
+def write_results(
+    run: RunFolder,
+    predictions: Predictions,
+    names: Sequence[str],
+    rows: Sequence[Mapping[str, float]],
+    title: str,
+) -> torch.Tensor:
+    """Write predictions and pictures; return the confusion matrix."""
+    import pandas as pd  # 1 s of imports: only after the training
+
+    from fovea.tracking.figures import confusion_figure, learning_curves
+
+    guesses = predictions.probabilities.argmax(dim=1)
+    frame = pd.DataFrame(
+        {
+            "index": range(len(guesses)),
+            "label": predictions.labels.numpy(),
+            "prediction": guesses.numpy(),
+            "probabilities": list(predictions.probabilities.numpy()),
+        }
+    )
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    write_atomic(run.predictions, stream.getvalue())
+    confusion = confusion_matrix(guesses, predictions.labels, len(names))
+    write_atomic(run.path / "curves.png", learning_curves(rows, title))
+    write_atomic(run.path / "confusion.png", confusion_figure(confusion.numpy(), names))
+    return confusion

@@ -1,0 +1,74 @@
+"""A run measured again: by its test, and by its probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from fovea.probes import Shift
+from fovea.records import RunFolder
+from fovea.training.assemble import assemble, restore
+from fovea.training.evaluate import evaluate
+
+Training = Callable[..., RunFolder]
+
+WHOLE = ("trainer.limit_batches=null", "batch_size=64")
+
+
+def accuracy(run: RunFolder, shift: Shift) -> float:
+    """Return the test accuracy of a run's weights on shifted images, in plain PyTorch."""
+    model, data = restore(run), assemble(run.config).data
+    with torch.inference_mode():
+        right = [
+            (model(images).argmax(dim=1) == labels)
+            for images, labels in data.changed_test_dataloader(shift)
+        ]
+    return torch.cat(right).double().mean().item()
+
+
+@pytest.fixture(scope="module")
+def plain(trained: Training) -> RunFolder:
+    return trained(*WHOLE, "epochs=2")
+
+
+@pytest.fixture(scope="module")
+def shifted(trained: Training) -> RunFolder:
+    return trained(*WHOLE, "epochs=2", "probe=shifts", "probe.largest=2")
+
+
+def test_shifts_add_to_the_metrics_and_change_none(plain: RunFolder, shifted: RunFolder) -> None:
+    added = shifted.metrics.keys() - plain.metrics.keys()
+    assert added == {"test/accuracy_shift_1", "test/accuracy_shift_2"}
+    assert plain.metrics.items() <= shifted.metrics.items()
+    assert shifted.predictions.read_bytes() == plain.predictions.read_bytes()
+
+
+@pytest.mark.parametrize("d", [1, 2])
+def test_shifts_are_those_of_the_tested_weights(shifted: RunFolder, d: int) -> None:
+    shifts = (Shift(-d, 0), Shift(d, 0), Shift(0, -d), Shift(0, d))
+    expected = sum(accuracy(shifted, shift) for shift in shifts) / 4
+    assert shifted.metrics[f"test/accuracy_shift_{d}"] == pytest.approx(expected, abs=1e-6)
+    assert accuracy(shifted, Shift(0, 0)) == pytest.approx(
+        shifted.metrics["test/accuracy"], abs=1e-6
+    )
+
+
+def test_a_probe_is_measured_again_with_the_test(shifted: RunFolder) -> None:
+    measured = evaluate(shifted)
+    assert measured.items() <= shifted.metrics.items()
+    assert "test/accuracy_shift_2" in measured
+
+
+def test_the_training_part_is_measured_by_the_tested_weights(trained: Training) -> None:
+    run = trained(*WHOLE, "probe=train", "augment=flip_crop", "data.val_fraction=0")
+    model, data = restore(run), assemble(run.config).data
+    with torch.inference_mode():
+        right = [
+            model(images).argmax(dim=1) == labels for images, labels in data.train_eval_dataloader()
+        ]
+    share = torch.cat(right).double().mean().item()
+    assert len(torch.cat(right)) == 1437
+    assert run.metrics["train_eval/accuracy"] == pytest.approx(share, abs=1e-6)
+    assert run.metrics["train_eval/loss"] != run.metrics["train/loss"]
