@@ -51,7 +51,8 @@ def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table
     folder = paths.experiment(name) if name else None
     definition = load_definition(folder / "table.yaml") if folder else TableDefinition()
     if changed:
-        return TableDefinition(columns=definition.columns)
+        alone = [column.model_copy(update={"ratio": False}) for column in definition.columns]
+        return TableDefinition(columns=alone)
     for key in definition.keys:
         if not any(_has(run, key) for run in runs):
             near = did_you_mean(key, ["arm", *runs[0].choices, *runs[0].config])

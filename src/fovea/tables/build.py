@@ -26,7 +26,7 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
             named row is not there, or no run recorded a metric.
     """
     cells = [_of_seeds(cell, definition.seeds) for cell in cells]
-    _check_metrics(definition, cells)
+    definition = _of_recorded(definition, cells)
     pivots = _pivots(definition, cells)
     heads = tuple(
         Head(column, _heading(definition, column, pivot), pivot)
@@ -80,16 +80,26 @@ def _of_seeds(cell: Cell, seeds: Sequence[int] | None) -> Cell:
     )
 
 
-def _check_metrics(definition: TableDefinition, cells: Sequence[Cell]) -> None:
-    """Refuse a metric that no run recorded, once all of them are there to tell."""
-    results = [result for cell in cells for result in cell.results.values()]
-    if not results or any(len(cell.results) < len(cell.runs) for cell in cells):
-        return
-    known = sorted({name for result in results for name in result.values})
-    for metric in definition.metrics:
-        if metric not in known:
-            near = did_you_mean(metric, known)
-            raise ConfigError(f"table.yaml: no run recorded '{metric}'{near}")
+def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDefinition:
+    """Refuse a metric that no run recorded, once all are there to tell; leave out a default one.
+
+    Raises:
+        ConfigError: there is such a metric.
+    """
+    known = sorted(
+        {name for cell in cells for each in cell.results.values() for name in each.values}
+    )
+    if not known:
+        return definition
+    if "columns" not in definition.model_fields_set:
+        columns = [column for column in definition.columns if column.metric in known]
+        return definition.model_copy(update={"columns": columns or definition.columns})
+    if all(len(cell.results) == len(cell.runs) for cell in cells):
+        for metric in definition.metrics:
+            if metric not in known:
+                near = did_you_mean(metric, known)
+                raise ConfigError(f"table.yaml: no run recorded '{metric}'{near}")
+    return definition
 
 
 def _pivots(definition: TableDefinition, cells: Sequence[Cell]) -> list[str | None]:

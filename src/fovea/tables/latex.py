@@ -23,14 +23,13 @@ _SPECIAL = {
     "|": r"\textbar{}",
     '"': "''",
     "`": r"\textasciigrave{}",
-    "-": "{-}",  # no ligature
     "±": r"$\pm$",
     "×": r"$\times$",
     "÷": r"$\div$",
     "·": r"$\cdot$",
     "−": "$-$",
-    "–": "--",
-    "—": "---",
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
     "…": r"\ldots{}",
     "“": "``",
     "”": "''",
@@ -88,7 +87,8 @@ def latex(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Return text that LaTeX sets as it is, on one line; what its fonts lack, by its code point."""
-    return "".join(map(_escaped, unicodedata.normalize("NFC", " ".join(text.split()))))
+    one_line = unicodedata.normalize("NFC", " ".join(text.split()))
+    return "".join(map(_escaped, one_line)).replace("--", "-{}-")  # no ligature
 
 
 def _escaped(character: str) -> str:
