@@ -114,7 +114,7 @@ def test_a_value_of_a_key_may_be_a_number(tmp_path: Path) -> None:
             "footnotes: [{text: a, column: mac}]",
             "footnotes.0.column: no column 'mac'; did you mean 'macs'?",
         ),
-        ("- a", "input should be a valid dictionary or instance of tabledefinition"),
+        ("- a", "input should be a valid dictionary or instance of TableDefinition"),
     ],
 )
 def test_a_bad_definition_is_named(tmp_path: Path, text: str, reason: str) -> None:

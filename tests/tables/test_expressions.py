@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 
@@ -77,7 +78,7 @@ def test_what_is_counted_in_whole_epochs_says_so() -> None:
     ("text", "reason"),
     [
         ("test accuracy", "'test accuracy' is no metric expression such as test/accuracy, "),
-        ("epoch_to(a >= 1)", "'epoch_to' in 'epoch_to(a >= 1)': unknown; did you mean 'epochs_to'?"),
+        ("epoch_to(a >= 1)", "'epoch_to' in 'epoch_to(a >= 1)': unknown; did you mean 'epochs_to'"),
         ("epochs_to(a)", "'epochs_to(a)': epochs_to takes a threshold, >= or <="),
         ("best(a >= 1)", "'best(a >= 1)': best takes a metric alone"),
         ("steps_to(a >= high)", "'steps_to(a >= high)': 'high' is not a number"),
@@ -86,6 +87,5 @@ def test_what_is_counted_in_whole_epochs_says_so() -> None:
     ],
 )
 def test_what_is_no_expression_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match="") as refusal:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}"):
         parse(text)
-    assert str(refusal.value).startswith(reason)

@@ -253,4 +253,5 @@ def _told(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(str(part) for part in problem["loc"])
     own = problem.get("ctx", {}).get("error")
-    return ": ".join(filter(None, [where, str(own) if own else problem["msg"].lower()]))
+    reason = str(own) if own else problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{where}: {reason}" if where else reason

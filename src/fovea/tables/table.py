@@ -33,7 +33,7 @@ class Entry:
         comparison: with the baseline; ``None`` where nothing is compared.
         p: of that comparison, Holm-corrected over the rows.
         ratio: to the baseline, where it is asked for.
-        best: significantly better than every other row: the runner-up, above all.
+        best: significantly better than the runner-up of its column.
         published: what others found, and how this compares.
     """
 
