@@ -69,6 +69,8 @@ def choose(candidates: Sequence[Cell], rule: Choose) -> Choice:
     value = cell.values[rule.key]
     grid = [each.values[rule.key] for each in candidates]
     label = rule.label or rule.key
+    if len(grid) == 1:
+        return Choice(cell, value)
     seeds = ", ".join(map(str, sorted(shared))) or "of each"
     notes = [f"{label} chosen of {', '.join(grid)} by {rule.by}, seeds {seeds}"]
     ties = [
@@ -80,7 +82,7 @@ def choose(candidates: Sequence[Cell], rule: Choose) -> Choice:
         notes.append(f"tied with {', '.join(ties)}")
     if missing := [each.values[rule.key] for each in candidates if not each.readings(rule.by)]:
         notes.append(f"not run: {', '.join(missing)}")
-    if len(grid) > 1 and value in _edges(grid):
+    if value in _edges(grid):
         notes.append("the best is at the edge of what was tried: a better one may lie beyond")
     return Choice(cell, value, ("; ".join(notes),))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -27,12 +28,16 @@ _METADATA = {
 }
 
 
-def figures(table: Table) -> dict[str, bytes]:
-    """Draw a table as PNG, SVG and PDF, a panel per measured column; counts only if all are."""
+def figures(table: Table, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
+    """Draw a table, a panel per measured column; counts only if all are. Return the files' content.
+
+    Args:
+        formats: of those in ``FORMATS``.
+    """
     with mpl.rc_context(_STYLE):
         figure = _draw(table)
         pictures = {}
-        for kind in FORMATS:
+        for kind in formats:
             stream = io.BytesIO()
             figure.savefig(stream, format=kind, dpi=120, metadata=_METADATA[kind])
             pictures[kind] = stream.getvalue()

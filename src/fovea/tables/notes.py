@@ -10,7 +10,7 @@ from fovea.tables.definition import TableDefinition
 from fovea.tables.expressions import parse
 from fovea.tables.shown import shown_difference, shown_p
 from fovea.tables.statistics import ALPHA, POWER, SEEDS_CAP, Comparison
-from fovea.tables.table import Entry, Head, Mark, Row
+from fovea.tables.table import Head, Mark, Row
 from fovea.tables.verdicts import RULE
 
 
@@ -54,7 +54,8 @@ def notes(
             f"bold: better than the runner-up at p < {ALPHA} "
             "(t tests of the best with every other row, paired by seed, Holm-corrected)"
         )
-    yield from _contrasts(definition, heads, rows)
+    yield from _contrasts(rows)
+    yield from _wanted_seeds(definition, heads, rows)
     if any(entry.published for entry in entries):
         yield RULE
 
@@ -84,10 +85,8 @@ def _missing(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
         yield f"seeds not run: {', '.join(told)}"
 
 
-def _contrasts(
-    definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Row]
-) -> Iterator[str]:
-    """Yield how rows were compared, and the seeds that would tell apart what is not yet."""
+def _contrasts(rows: Sequence[Row]) -> Iterator[str]:
+    """Yield how rows were compared."""
     compared = [
         (entry.comparison, entry.p)
         for row in rows
@@ -106,32 +105,32 @@ def _contrasts(
         )
     if any(entry.ratio for row in rows for entry in row.entries):
         yield "ratios: of geometric means, with 95 % t intervals of their logarithms"
+
+
+def _wanted_seeds(
+    definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Row]
+) -> Iterator[str]:
+    """Yield the seeds that would tell the best row from the next, and others from the baseline."""
+    base = next((i for i, row in enumerate(rows) if row.key == definition.baseline), None)
     for at, head in enumerate(heads):
         entries = [row.entries[at] for row in rows]
-        if wanted := [*_wanted_to_rank(entries, head, rows), *_wanted_beside(definition, at, rows)]:
+        first = lead(entries, head.column)
+        pair = {first.best, first.second} if first else set()
+        wanted = []
+        if first and not first.significant and (more := _more(first.comparison)):
+            names = f"{rows[first.best].label} and {rows[first.second].label}"
+            apart = shown_difference(abs(first.comparison.difference), head.column)
+            wanted.append(f"{names} ({apart}, {shown_p(first.p)}) {more}")
+        for index, entry in enumerate(entries):
+            p, comparison = entry.p, entry.comparison
+            told = p is not None and p >= ALPHA and {index, base} != pair
+            if told and comparison and base is not None and (more := _more(comparison)):
+                wanted.append(f"{rows[index].label} and {rows[base].label} {more}")
+        if wanted:
             yield (
                 f"{head.label}, more seeds to tell apart differences of the size seen "
                 f"(power {POWER}, p < {ALPHA}, uncorrected): {'; '.join(wanted)}"
             )
-
-
-def _wanted_to_rank(entries: Sequence[Entry], head: Head, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the seeds that would tell the best row of a column from the next."""
-    first = lead(entries, head.column)
-    if first and not first.significant and (more := _more(first.comparison)):
-        pair = f"{rows[first.best].label} and {rows[first.second].label}"
-        apart = shown_difference(abs(first.comparison.difference), head.column)
-        yield f"{pair} ({apart}, {shown_p(first.p)}) {more}"
-
-
-def _wanted_beside(definition: TableDefinition, at: int, rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the seeds that would tell the rows of a column from the baseline."""
-    base = next((row.label for row in rows if row.key == definition.baseline), "")
-    for row in rows:
-        entry = row.entries[at]
-        told = entry.comparison is not None and entry.p is not None and entry.p >= ALPHA
-        if told and entry.comparison and (more := _more(entry.comparison)):
-            yield f"{row.label} and {base} {more}"
 
 
 def _more(comparison: Comparison) -> str:

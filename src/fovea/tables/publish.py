@@ -49,9 +49,9 @@ def publish(table: Table, written: Mapping[str, str], folder: Path) -> list[Path
     """
     from fovea.tables.figure import figures
 
-    pictures = figures(table)
+    pictures = figures(table, _FIGURES)
     contents = {name: text.encode() for name, text in written.items()}
-    contents |= {f"table.{kind}": pictures[kind] for kind in _FIGURES}
+    contents |= {f"table.{kind}": content for kind, content in pictures.items()}
     changed = []
     for name, content in contents.items():
         file = folder / name

@@ -52,7 +52,7 @@ def shown_comparison(entry: Entry, column: Column) -> str:
         return "–"
     text = shown_difference(told.difference, column, sign=True)
     if told.low is None or told.high is None:
-        return text
+        return f"{text}, {shown_p(None)}"
     return f"{text} {_interval(told.low, told.high, column)}, {shown_p(entry.p)}"
 
 
