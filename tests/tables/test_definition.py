@@ -58,6 +58,15 @@ def test_a_whole_definition_is_read(tmp_path: Path) -> None:
     assert definition.references[0].row == ("tanh",)
 
 
+def test_the_example_of_the_guide_is_valid(tmp_path: Path) -> None:
+    guide = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    file = tmp_path / "table.yaml"
+    file.write_text(guide.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    (reference,) = load_definition(file).references
+    assert reference.ratio
+    assert reference.comparable
+
+
 def test_a_value_of_a_key_may_be_a_number(tmp_path: Path) -> None:
     file = tmp_path / "table.yaml"
     file.write_text("rows: {key: model.depth}\nbaseline: 20\n")

@@ -148,11 +148,11 @@ def test_latex_leaves_nothing_that_commands(text: str) -> None:
     assert all(character.isascii() or ord(character) < 0x180 for character in shown)
 
 
-def pdf_of(tmp_path: Path, body: str) -> str:
-    """Typeset a body with booktabs alone; return what LaTeX said."""
+def pdf_of(tmp_path: Path, body: str, packages: str = "booktabs") -> str:
+    """Typeset a body; return what LaTeX said."""
     if shutil.which("pdflatex") is None:
         pytest.skip("no pdflatex: install texlive-latex-base and texlive-latex-recommended")
-    document = "\\documentclass{article}\n\\usepackage{booktabs}\n\\begin{document}\n"
+    document = f"\\documentclass{{article}}\n\\usepackage{{{packages}}}\n\\begin{{document}}\n"
     (tmp_path / "paper.tex").write_text(f"{document}{body}\n\\end{{document}}\n", encoding="utf-8")
     done = subprocess.run(
         ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
@@ -172,6 +172,12 @@ def test_latex_compiles_as_it_is(table: Table, tmp_path: Path) -> None:
     said = pdf_of(tmp_path, "\\input{kinds}")
     assert "Missing character" not in said
     assert "% runs: mlp-0 mlp-1" in latex(table)
+
+
+def test_a_wide_table_fits_the_line_where_graphicx_is(cell: MakeCell, tmp_path: Path) -> None:
+    wide = latex(table_of(cell, "a network with a long name " * 4))
+    assert "Overfull" in pdf_of(tmp_path, wide)
+    assert "Overfull" not in pdf_of(tmp_path, wide, "booktabs,graphicx")
 
 
 def test_latex_sets_any_name(cell: MakeCell, tmp_path: Path) -> None:

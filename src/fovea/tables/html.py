@@ -16,9 +16,12 @@ STYLE = """\
 .fovea-table th { font-weight: 600 }
 .fovea-table tbody th { font-weight: 400 }
 .fovea-table .label { text-align: left }
+.fovea-table [data-runs] { white-space: nowrap }
+.fovea-table sup { line-height: 0 }
 .fovea-table thead tr { border-top: 2px solid; border-bottom: 1px solid }
 .fovea-table tbody { border-bottom: 2px solid }
-.fovea-table .runs { text-align: left; font: 12px/1.5 ui-monospace, monospace }
+.fovea-table .runs { text-align: left }
+.fovea-table td.runs { font: 12px/1.5 ui-monospace, monospace }
 .fovea-table .notes { font-size: 13px; max-width: 60em; padding-left: 1.4em }
 .fovea-table a { color: inherit }
 """

@@ -1,8 +1,9 @@
-"""A table as LaTeX, to be \\input: it needs the booktabs package, and nothing else."""
+"""A table as LaTeX, to be \\input: it needs booktabs; where graphicx is loaded, it fits the line."""
 
 from __future__ import annotations
 
 import unicodedata
+from dataclasses import replace
 
 from fovea.tables.layout import Text, lay_out
 from fovea.tables.table import Table
@@ -54,6 +55,10 @@ _SPECIAL = {
 _GREEK = frozenset("αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ")
 _LETTERS = frozenset("ßæÆøØœŒłŁı")  # of the default encoding, and not a letter with an accent
 _OGONEK = "\N{COMBINING OGONEK}"  # which that encoding lacks
+_FIT = (
+    r"\def\foveafit#1{\ifdefined\resizebox"
+    r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{#1}\else#1\fi}"
+)
 
 
 def latex(table: Table) -> str:
@@ -66,18 +71,20 @@ def latex(table: Table) -> str:
     below = [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
     below += [rf"{note}\par" for note in notes]
     lines = [
-        "% Written by fovea. In the preamble: \\usepackage{booktabs}",
+        "% Written by fovea. In the preamble: \\usepackage{booktabs}; and, to make a wide table fit",
+        "% the line, \\usepackage{graphicx}",
         *(f"% runs: {' '.join(row.runs)}" for row in table.rows if row.runs),
         r"\begin{table}",
-        r"\centering\small",
+        r"\centering\small\setlength{\tabcolsep}{4pt}",
         *title,
-        rf"\begin{{tabular}}{{{columns}}}",
+        _FIT,
+        rf"\foveafit{{\begin{{tabular}}{{{columns}}}",
         r"\toprule",
-        _row(layout.headings),
+        " & ".join(map(_heading, layout.headings)) + r" \\",
         r"\midrule",
         *map(_row, layout.rows),
         r"\bottomrule",
-        r"\end{tabular}",
+        r"\end{tabular}}",
         *([*below, r"\end{minipage}"] if notes else []),
         r"\end{table}",
         "",
@@ -109,6 +116,15 @@ def _escaped(character: str) -> str:
 
 def _row(texts: tuple[Text, ...]) -> str:
     return " & ".join(map(_text, texts)) + r" \\"
+
+
+def _heading(text: Text) -> str:
+    """Return a heading, what it is of above what it says of that."""
+    first, colon, rest = text.text.partition(": ")
+    if not colon:
+        return _text(text)
+    second = _text(replace(text, text=rest))
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{escape(first)}\\{second}\end{{tabular}}"
 
 
 def _text(text: Text) -> str:
