@@ -1,4 +1,4 @@
-"""A table as LaTeX, to be \\input: it needs booktabs; where graphicx is loaded, it fits the line."""
+"""A table as LaTeX, to be \\input: it needs booktabs; with graphicx, a wide one fits the line."""
 
 from __future__ import annotations
 
@@ -71,8 +71,7 @@ def latex(table: Table) -> str:
     below = [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
     below += [rf"{note}\par" for note in notes]
     lines = [
-        "% Written by fovea. In the preamble: \\usepackage{booktabs}; and, to make a wide table fit",
-        "% the line, \\usepackage{graphicx}",
+        "% Written by fovea. In the preamble: \\usepackage{booktabs}; for a wide table also graphicx",
         *(f"% runs: {' '.join(row.runs)}" for row in table.rows if row.runs),
         r"\begin{table}",
         r"\centering\small\setlength{\tabcolsep}{4pt}",
