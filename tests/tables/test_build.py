@@ -337,6 +337,10 @@ def test_a_default_column_that_nothing_recorded_is_left_out(cell: MakeCell) -> N
     only_counts = [cell({"model": "mlp"}, parameters=[7], macs=[5])]
     table = build_table(TableDefinition(), only_counts)
     assert [head.column.metric for head in table.columns] == ["parameters", "macs"]
+    reference = {"row": "mlp", "column": "test/accuracy", "value": 1, "source": "s"}
+    referred = {"rows": {"key": "model"}, "references": [reference | {"evidence": "P"}]}
+    table = build_table(TableDefinition.model_validate(referred), only_counts)
+    assert texts(table)[0][1:4] == ["not recorded", "100.00 %", "–"]
     none = build_table(TableDefinition(), [cell({"model": "mlp"}, macs=[None])])
     assert [head.column.metric for head in none.columns][:2] == ["test/accuracy", "parameters"]
 

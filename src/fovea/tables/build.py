@@ -92,7 +92,8 @@ def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDef
     if not known:
         return definition
     if "columns" not in definition.model_fields_set:
-        columns = [column for column in definition.columns if column.metric in known]
+        needed = {*known, *(reference.column for reference in definition.references)}
+        columns = [column for column in definition.columns if column.metric in needed]
         return definition.model_copy(update={"columns": columns or definition.columns})
     if all(len(cell.results) == len(cell.runs) for cell in cells):
         for metric in definition.metrics:

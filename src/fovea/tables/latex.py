@@ -71,7 +71,7 @@ def latex(table: Table) -> str:
     below = [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
     below += [rf"{note}\par" for note in notes]
     lines = [
-        "% Written by fovea. In the preamble: \\usepackage{booktabs}; for a wide table also graphicx",
+        "% Written by fovea. Preamble: \\usepackage{booktabs}; for a wide table graphicx too",
         *(f"% runs: {' '.join(row.runs)}" for row in table.rows if row.runs),
         r"\begin{table}",
         r"\centering\small\setlength{\tabcolsep}{4pt}",

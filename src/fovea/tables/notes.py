@@ -52,7 +52,7 @@ def notes(
     if any(entry.best for entry in entries):
         yield (
             f"bold: better than the runner-up at p < {ALPHA} "
-            "(t tests of the best with every other row, paired by seed, Holm-corrected)"
+            "(t tests of the best with every other row, paired by shared seeds, Holm-corrected)"
         )
     yield from _contrasts(rows)
     yield from _wanted_seeds(definition, heads, rows)

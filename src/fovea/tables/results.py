@@ -135,12 +135,7 @@ def to_text(results: Sequence[Result], metrics: Iterable[str]) -> str:
     """
     used = set(metrics)
     names = sorted(
-        {
-            name
-            for result in results
-            for name in result.values
-            if name in used or parse(name).function is None
-        }
+        {name for result in results for name in result.values if name in used or "(" not in name}
     )
     columns = [*_FIRST, *names]
     stream = io.StringIO()
