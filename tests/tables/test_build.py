@@ -294,7 +294,7 @@ def test_footnotes_stand_where_they_belong(cell: MakeCell) -> None:
         {"text": "of a row", "row": "mlp"},
         {"text": "of a column", "column": "test/accuracy"},
         {"text": "of a place", "row": "vgg", "column": "test/accuracy"},
-        {"text": "of all"},
+        "of all",
         {"text": "of a row", "row": "vgg"},
     ]
     layout = lay_out(build(accuracies(cell, mlp=[0.9], vgg=[0.8]), footnotes=notes))

@@ -164,11 +164,16 @@ class Reference(_Part):
 
 
 class Footnote(_Part):
-    """A text marked at a row, at a column, or where both meet; at neither, it is a note below."""
+    """A text marked at a row, at a column, or where both meet; a text alone is a note below."""
 
     text: str
     row: Texts | None = None
     column: Metric | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, given: object) -> object:
+        return {"text": given} if isinstance(given, str) else given
 
 
 class TableDefinition(_Part):
