@@ -78,10 +78,8 @@ def against_baseline(
     for at, head in enumerate(heads):
         entries, against = [row.entries[at] for row in rows], base.entries[at]
         others = [entry if entry is not against else None for entry in entries]
-        told = [
-            compare(entry.values, against.values) if entry and head.column.better else None
-            for entry in others
-        ]
+        wanted = head.column.better and head.column.difference
+        told = [compare(e.values, against.values) if e and wanted else None for e in others]
         ratios = [
             ratio(entry.readings, against.readings) if entry and head.column.ratio else None
             for entry in others

@@ -65,9 +65,9 @@ class Column(_Part):
         label: its heading.
         format: ``percent`` shows a share, ``count`` a whole number.
         digits: decimal places; ``None`` is what suits the format.
-        better: which way is better; ``None``, and rows are neither ranked nor held against the
-            baseline.
+        better: which way is better; ``None``, and rows are neither ranked nor compared.
         interval: show the 95 % interval of the mean.
+        difference: show the difference to the baseline, of a column that says which way is better.
         ratio: show the ratio to the baseline.
     """
 
@@ -77,6 +77,7 @@ class Column(_Part):
     digits: Annotated[int, Field(ge=0, le=12)] | None = None
     better: Better | None = None
     interval: bool = False
+    difference: bool = True
     ratio: bool = False
 
 

@@ -103,10 +103,9 @@ def lay_out(table: Table) -> Layout:
 def _wanted(table: Table, at: int) -> list[str]:
     """Return what stands beside a measured column: only what some row has."""
     entries = [row.entries[at] for row in table.rows]
-    column = table.columns[at].column
     wanted = {
-        "difference": table.baseline is not None and column.better is not None,
-        "ratio": table.baseline is not None and column.ratio,
+        "difference": any(entry.comparison for entry in entries),
+        "ratio": any(entry.ratio for entry in entries),
         "published": any(entry.published for entry in entries),
         "verdict": any(entry.published for entry in entries),
     }
