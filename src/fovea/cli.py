@@ -99,6 +99,16 @@ def _parser() -> argparse.ArgumentParser:
 
     table = commands.add_parser("table", help="print an experiment's table and write its files")
     _completed(table.add_argument("name", metavar="EXPERIMENT"), paths.experiment_names)
+    table.add_argument(
+        "--publish",
+        action="store_true",
+        help="write results.csv, the figure and the README's table beside the experiment",
+    )
+    table.add_argument(
+        "--verify",
+        action="store_true",
+        help="recompute recorded metrics from stored predictions; 1 where they disagree",
+    )
 
     bench = commands.add_parser(
         "bench",

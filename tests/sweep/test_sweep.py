@@ -296,12 +296,12 @@ def test_a_report_has_a_row_per_cell_told_by_what_differs(
         finish(run, accuracy)
     report(runs)
     lines = capsys.readouterr().out.splitlines()
-    rows = [" ".join(line.split()) for line in lines if "model=" in line]
+    rows = [" ".join(line.split()) for line in lines if line.startswith("  model=")]
     assert rows == [
-        "model=mlp optimizer.lr=0.1 85.00 ± 7.07 % (n = 2) not run not run 1.0",
-        "model=mlp optimizer.lr=0.01 70.00 % (n = 1) not run not run 1.0",
-        "model=lenet5 optimizer.lr=0.1 not run not run not run not run",
-        "model=lenet5 optimizer.lr=0.01 not run not run not run not run",
+        "model=mlp optimizer.lr=0.1 85.00 ± 7.07 % (n = 2) 1.0",
+        "model=mlp optimizer.lr=0.01 70.00 % (n = 1) 1.0",
+        "model=lenet5 optimizer.lr=0.1 not run not run",
+        "model=lenet5 optimizer.lr=0.01 not run not run",
     ]
     assert not (outputs / "tables").exists()
 
@@ -313,13 +313,15 @@ def test_the_report_of_an_experiment_is_written(
     for run in runs[:3]:
         finish(run, accuracy=0.9 + run.config["seed"] / 100)
     report(runs)
-    files = [outputs / "tables" / name for name in ("quickstart.md", "quickstart.csv")]
-    assert capsys.readouterr().out.splitlines()[-2:] == [str(file) for file in files]
-    markdown, comma_separated = (file.read_text() for file in files)
+    files = outputs / "tables" / "quickstart.{md,tex,html,csv,json,png,svg,pdf}"
+    assert capsys.readouterr().out.splitlines()[-1] == str(files)
+    markdown, comma_separated = (files.with_suffix(kind).read_text() for kind in (".md", ".csv"))
     ids = " ".join(f"`{run.folder.id}`" for run in runs[:3])
-    assert f"| MLP | 91.00 ± 1.00 % (n = 3) | not run | not run | 1.0 | {ids} |" in markdown
+    assert "| MLP | 91.00 ± 1.00 %" in markdown
+    assert f"| not recorded | not recorded | 1.0 | {ids} |" in markdown
+    assert "| LeNet-5 | not run | not run | not run | not run |  |" in markdown
     rows = list(csv.DictReader(comma_separated.splitlines()))
-    assert [row["model"] for row in rows] == ["MLP", "LeNet-5", "ResNet-20"]
+    assert [row["network"] for row in rows] == ["MLP", "LeNet-5", "ResNet-20"]
     assert float(rows[0]["test/accuracy mean"]) == pytest.approx(0.91, abs=1e-15)
     assert rows[1]["test/accuracy n"] == "0"
 

@@ -1,56 +1,121 @@
-"""The table of a sweep, from the records of its runs."""
+"""The table of a sweep: its plan, and the results of its runs."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fovea.config.paths import experiment
+from fovea.config import paths
+from fovea.config.errors import ConfigError, RecordError, did_you_mean
 from fovea.sweep.plan import PlannedRun, differing
+from fovea.tables.build import build_table
+from fovea.tables.cells import Cell
 from fovea.tables.definition import TableDefinition, load_definition
-from fovea.tables.render import print_table, write_table
-from fovea.tables.table import Cell, build_table
+from fovea.tables.results import Result, from_record, published
+from fovea.tables.table import Table
 
 
-def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> None:
+def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
     """Print the table of a sweep; the files of an experiment's are written too.
 
     A ``changed`` grid is told by what it sweeps, and leaves the experiment's files as they are.
 
     Raises:
         ConfigError: the experiment's ``table.yaml`` is not valid.
+        RecordError: its ``results.csv`` is not.
+    """
+    from fovea.tables.files import write_table
+    from fovea.tables.terminal import print_table
+
+    name = runs[0].config["experiment"]
+    definition = definition_of(runs, changed=changed)
+    known = published(name) if name and not changed else {}
+    results = known | recorded(runs, definition)
+    table = tell(runs, definition, results)
+    print_table(table)
+    if name and not changed:
+        folder = Path(runs[0].config["outputs"]) / "tables"
+        kinds = ",".join(file.suffix[1:] for file in write_table(table, folder, name))
+        print(f"{folder / name}.{{{kinds}}}")
+    return table
+
+
+def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> TableDefinition:
+    """Return what the table of a sweep shows.
+
+    Raises:
+        ConfigError: the experiment's ``table.yaml`` is not valid, or names a key that no run has.
     """
     name = runs[0].config["experiment"]
-    folder = experiment(name) if name else None
+    folder = paths.experiment(name) if name else None
     definition = load_definition(folder / "table.yaml") if folder else TableDefinition()
     if changed:
-        definition = TableDefinition(columns=definition.columns)
-    cells: dict[tuple[str, ...], list[PlannedRun]] = {}
-    for run in runs:
-        cells.setdefault(run.cell, []).append(run)
-    swept = differing(list(cells))
-    table = build_table(
-        definition,
-        [
-            Cell(_values(members[0], definition.rows.key, swept), [run.folder for run in members])
-            for members in cells.values()
-        ],
-    )
-    print_table(table)
-    for run in runs:
-        if run.folder.status == "damaged":
+        alone = [column.model_copy(update={"ratio": False}) for column in definition.columns]
+        return TableDefinition(columns=alone)
+    for key in definition.keys:
+        if not any(_has(run, key) for run in runs):
+            near = did_you_mean(key, ["arm", *runs[0].choices, *runs[0].config])
+            raise ConfigError(f"{name}/table.yaml: no run has the key '{key}'{near}")
+    return definition
+
+
+def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[str, Result]:
+    """Return the results of the finished runs of a plan by run id.
+
+    Damaged records are named on standard error, and counted as not run.
+    """
+    results = {}
+    for run in {run.folder.id: run for run in runs}.values():
+        status = run.folder.status
+        try:
+            if status == "finished":
+                results[run.folder.id] = from_record(
+                    run.folder, run.config["seed"], definition.metrics
+                )
+        except RecordError:
+            status = "damaged"
+        if status == "damaged":
             print(f"{run.folder.path}: damaged record, counted as not run", file=sys.stderr)
-    if name and not changed:
-        outputs = Path(runs[0].config["outputs"])
-        for file in write_table(table, outputs / "tables", name):
-            print(file)
+    return results
 
 
-def _values(run: PlannedRun, key: str | None, swept: Sequence[str]) -> dict[str, str]:
-    """Return what a cell is told by: the table's key, or every swept one."""
-    if key is not None:
-        return {key: run.value(key)}
+def tell(
+    runs: Sequence[PlannedRun], definition: TableDefinition, results: Mapping[str, Result]
+) -> Table:
+    """Build the table of a plan from results by run id.
+
+    Raises:
+        ConfigError: the definition does not fit the plan or the results.
+    """
+    members: dict[tuple[str, ...], list[PlannedRun]] = {}
+    for run in runs:
+        members.setdefault(run.cell, []).append(run)
+    swept = differing(list(members))
+    cells = []
+    for of_cell in members.values():
+        planned = {run.config["seed"]: run.folder.id for run in of_cell}
+        there = {seed: results[run] for seed, run in planned.items() if run in results}
+        cells.append(Cell(_values(of_cell[0], definition, swept), planned, there))
+    return build_table(definition, cells)
+
+
+def _has(run: PlannedRun, key: str) -> bool:
+    if key in run.choices or (key == "arm" and run.arm is not None):
+        return True
+    node: object = run.config
+    for part in key.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
+
+
+def _values(run: PlannedRun, definition: TableDefinition, swept: Sequence[str]) -> dict[str, str]:
+    """Return what a cell is told by: the table's keys; without keys of its rows, all swept ones."""
+    values = {key: run.value(key) for key in definition.keys}
+    if definition.rows.key is not None:
+        return values
     overrides = dict(item.split("=", 1) for item in run.cell)
-    told = {name: overrides[name] for name in swept}
-    return told or {group: run.choices[group] for group in ("model", "data")}
+    told = {name: overrides[name] for name in swept if name in overrides}
+    return values | (told or {group: run.choices[group] for group in ("model", "data")})

@@ -3,62 +3,240 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from fovea.config.errors import ConfigError
+from fovea.config.errors import ConfigError, did_you_mean
+from fovea.tables.expressions import parse
 
 Format = Literal["percent", "count", "seconds", "number"]
+Better = Literal["higher", "lower"]
+Evidence = Literal["P", "A", "R", "T", "timm", "S", "C", "seed"]
+
+EVIDENCE: dict[Evidence, str] = {
+    "P": "seen in the paper itself",
+    "A": "seen in the authors' own repository",
+    "R": "seen in an independent reproduction's repository",
+    "T": "torchvision's weight metadata",
+    "timm": "timm's published results",
+    "S": "second hand: quoted by a third party",
+    "C": "computed from the architecture",
+    "seed": "the introductory guide that makes the claim",
+}
 
 
-class Column(BaseModel):
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+def _known_evidence(value: object) -> object:
+    if value == "M":
+        raise ValueError(
+            "M is from memory, unverified, and never a published value; "
+            "find a source, or leave the reference out"
+        )
+    return value
+
+
+Metric = Annotated[str, AfterValidator(lambda text: str(parse(text)))]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+
+
+class Column(_Part):
     """One measured quantity.
 
     Args:
-        metric: a metric (``test/accuracy``) or another entry of the run's summary.
+        metric: a metric expression; see :mod:`fovea.tables.expressions`.
         label: its heading.
         format: ``percent`` shows a share, ``count`` a whole number.
+        digits: decimal places; ``None`` is what suits the format.
+        better: which way is better; ``None``, and rows are neither ranked nor compared.
+        interval: show the 95 % interval of the mean.
+        difference: show the difference to the baseline, of a column that says which way is better.
+        ratio: show the ratio to the baseline.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    metric: str
+    metric: Metric
     label: str
     format: Format = "number"
+    digits: Annotated[int, Field(ge=0, le=12)] | None = None
+    better: Better | None = None
+    interval: bool = False
+    difference: bool = True
+    ratio: bool = False
 
 
-class Rows(BaseModel):
+class Rows(_Part):
     """What tells one row from another.
 
     Args:
-        key: a config group or a dotted config key; ``None`` is all that differs between cells.
-        labels: what a value of it is called.
+        key: ``arm``, a config group or a dotted config key, or several; ``None`` is all that
+            differs between cells.
+        label: what each key is called; ``None`` is the key itself.
+        labels: what a value is called.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    key: Texts | None = None
+    label: Texts | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
 
-    key: str | None = None
+    @model_validator(mode="after")
+    def _one_label_a_key(self) -> Rows:
+        if self.label is not None and len(self.label) != len(self.key or ("cell",)):
+            raise ValueError("label: one for each key")
+        return self
+
+
+class Pivot(_Part):
+    """A key, each value of which has columns of its own: model × data.
+
+    Args:
+        key: as of :class:`Rows`.
+        labels: what a value is called.
+    """
+
+    key: str
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class TableDefinition(BaseModel):
-    """A table's title, rows and columns; the defaults serve any sweep of classifiers."""
+class Choose(_Part):
+    """A key that is tuned for each row: of the cells that differ in it, the best is shown.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Args:
+        key: as of :class:`Rows`.
+        by: the metric expression that decides, by its mean over the seeds all of them have.
+        better: which way it is better.
+        label: heading of the column with the value chosen.
+    """
+
+    key: str
+    by: Metric
+    better: Better
+    label: str | None = None
+
+
+class Reference(_Part):
+    """A published value beside a measured one.
+
+    Args:
+        row: the row's value of each key.
+        column: the column's metric expression.
+        pivot: the pivot's value, in a table that has one.
+        value: in the unit of the metric: a share, not percent.
+        std: sample standard deviation over the source's runs.
+        n: the source's runs; ``None`` is not stated, and taken as one.
+        ratio: the value is of the column's ratio to the baseline.
+        bound: the source states a bound only (“> 99 %”): beyond it is reproduced, not better.
+        margin: how far off still counts as the same; ``None`` is what suits the format.
+        source: publication and the table, figure or section it stands in.
+        evidence: where the number was seen.
+        differs: how the protocol here differs from the source's.
+        comparable: the numbers may be compared although the protocols differ.
+    """
+
+    row: Texts
+    column: Metric
+    pivot: str | None = None
+    value: float
+    std: Annotated[float, Field(ge=0)] | None = None
+    n: PositiveInt | None = None
+    ratio: bool = False
+    bound: bool = False
+    margin: Annotated[float, Field(ge=0)] | None = None
+    source: str
+    evidence: Annotated[Evidence, BeforeValidator(_known_evidence)]
+    differs: Texts = ()
+    comparable: bool = False
+
+
+class Footnote(_Part):
+    """A text marked at a row, at a column, or where both meet; a text alone is a note below."""
+
+    text: str
+    row: Texts | None = None
+    column: Metric | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_alone(cls, given: object) -> object:
+        return {"text": given} if isinstance(given, str) else given
+
+
+class TableDefinition(_Part):
+    """A table's title, rows and columns; the defaults serve any sweep of classifiers.
+
+    Args:
+        seeds: the seeds shown; ``None`` is all that are planned.
+        baseline: the row others are held against, in columns that say which way is better.
+    """
 
     title: str = ""
     rows: Rows = Rows()
+    pivot: Pivot | None = None
+    choose: Choose | None = None
     columns: list[Column] = Field(
         default=[
-            Column(metric="test/accuracy", label="test accuracy", format="percent"),
+            Column(
+                metric="test/accuracy", label="test accuracy", format="percent", better="higher"
+            ),
             Column(metric="parameters", label="parameters", format="count"),
             Column(metric="macs", label="MACs", format="count"),
             Column(metric="seconds", label="seconds", format="seconds"),
         ],
         min_length=1,
     )
+    seeds: list[int] | None = None
+    baseline: Texts | None = None
+    references: list[Reference] = Field(default_factory=list)
+    footnotes: list[Footnote] = Field(default_factory=list)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every key that tells cells apart."""
+        own = (part.key for part in (self.pivot, self.choose) if part is not None)
+        return (*(self.rows.key or ()), *own)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric expression it uses, each once."""
+        chosen_by = [self.choose.by] if self.choose else []
+        return tuple(dict.fromkeys([*(each.metric for each in self.columns), *chosen_by]))
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> TableDefinition:
+        known = [column.metric for column in self.columns]
+        if repeated := next((each for each in known if known.count(each) > 1), None):
+            raise ValueError(f"columns: '{repeated}' occurs twice")
+        named = [("references", index, each) for index, each in enumerate(self.references)]
+        named += [("footnotes", index, each) for index, each in enumerate(self.footnotes)]
+        for part, index, each in named:
+            if each.column is not None and each.column not in known:
+                near = did_you_mean(each.column, known)
+                raise ValueError(f"{part}.{index}.column: no column '{each.column}'{near}")
+        ratios = {column.metric for column in self.columns if column.ratio}
+        if ratios and self.baseline is None:
+            raise ValueError("columns: a ratio needs a baseline")
+        for index, each in enumerate(self.references):
+            if each.ratio and each.column not in ratios:
+                raise ValueError(f"references.{index}.ratio: '{each.column}' shows no ratio")
+            if each.pivot is not None and self.pivot is None:
+                raise ValueError(f"references.{index}.pivot: the table has none")
+        return self
 
 
 def load_definition(file: Path) -> TableDefinition:
@@ -74,6 +252,12 @@ def load_definition(file: Path) -> TableDefinition:
     except yaml.YAMLError as error:
         raise ConfigError(f"{file}: not YAML ({' '.join(str(error).split())})") from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"])
-        raise ConfigError(f"{file}: {where}: {problem['msg'].lower()}") from error
+        raise ConfigError(f"{file}: {_told(error)}") from error
+
+
+def _told(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    own = problem.get("ctx", {}).get("error")
+    reason = str(own) if own else problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"{where}: {reason}" if where else reason

@@ -1,107 +1,113 @@
-"""A table: measured mean ± std (n) of every cell, each traceable to its runs."""
+"""A table: what was measured of every row in every column, and the runs behind it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from fovea.records import RunFolder
-from fovea.tables.definition import Column, Format, TableDefinition
-from fovea.tables.statistics import Measurement, measure
-
-NOT_RUN = "not run"
+from fovea.tables.definition import Column, Reference
+from fovea.tables.expressions import Reading
+from fovea.tables.results import Result
+from fovea.tables.statistics import Comparison, Measurement, Ratio
+from fovea.tables.verdicts import Verdict
 
 
 @dataclass(frozen=True)
-class Cell:
-    """The runs of one config over its seeds.
+class Head:
+    """A column of one measured quantity; a pivot gives each of its values such columns."""
+
+    column: Column
+    label: str
+    pivot: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a table says where a row meets a column.
 
     Args:
-        values: what tells it from other cells: config groups and keys, as text.
-        runs: every planned run, trained or not.
+        readings: of each seed whose run recorded the metric.
+        runs: the ids of the cell's runs.
+        cell: what tells the cell from others: a group's option or a config value by key.
+        measurement: ``None`` without readings, and where a run ended before it got there.
+        comparison: with the baseline; ``None`` where nothing is compared.
+        p: of that comparison, Holm-corrected over the rows.
+        ratio: to the baseline, where it is asked for.
+        best: significantly better than the runner-up of its column.
+        published: what others found, and how this compares.
     """
 
-    values: Mapping[str, str]
-    runs: Sequence[RunFolder]
+    readings: Mapping[int, Reading]
+    runs: tuple[str, ...]
+    cell: Mapping[str, str]
+    measurement: Measurement | None = None
+    comparison: Comparison | None = None
+    p: float | None = None
+    ratio: Ratio | None = None
+    best: bool = False
+    published: tuple[tuple[Reference, Verdict], ...] = ()
+
+    @property
+    def values(self) -> dict[int, float]:
+        """The reading of each seed; none where one is censored, for no mean may be taken of it."""
+        if any(reading.censored for reading in self.readings.values()):
+            return {}
+        return {seed: reading.value for seed, reading in self.readings.items()}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: a label, a measurement per column, and the runs they are of."""
+    """One line of a table.
 
-    label: str
-    measured: tuple[Measurement | None, ...]
-    runs: tuple[str, ...]
+    Args:
+        key: its value of each key.
+        labels: what they are called.
+        chosen: the tuned key's value, once or per pivot.
+        entries: one per column.
+    """
+
+    key: tuple[str, ...]
+    labels: tuple[str, ...]
+    chosen: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.labels)
+
+    @property
+    def runs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(run for entry in self.entries for run in entry.runs))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A footnote: at a row, at a column, or where both meet."""
+
+    text: str
+    row: int | None = None
+    column: int | None = None
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns, and notes on where runs depart from the house's protocol."""
+    """Rows and columns, the footnotes, and the runs behind them.
+
+    Args:
+        headings: what each key of the rows is called.
+        choice: heading of the tuned key's values, in a table that has one.
+        baseline: the label of the row others are held against.
+        marks: footnotes, in reading order.
+        notes: on where runs depart from the house's protocol, and what is missing.
+        results: every run shown, by id.
+    """
 
     title: str
-    heading: str
-    columns: tuple[Column, ...]
+    headings: tuple[str, ...]
+    columns: tuple[Head, ...]
     rows: tuple[Row, ...]
+    choice: str | None = None
+    baseline: str | None = None
+    marks: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
-    """Measure every cell from the records of its finished runs."""
-    rows = []
-    noted: dict[str, list[str]] = {}
-    for cell in cells:
-        finished = [run for run in cell.runs if run.status == "finished"]
-        label = _label(definition, cell)
-        for note in dict.fromkeys(note for run in finished for note in _notes(run)):
-            noted.setdefault(note, []).append(label)
-        rows.append(
-            Row(
-                label=label,
-                measured=tuple(
-                    measure(_values(finished, each.metric)) for each in definition.columns
-                ),
-                runs=tuple(run.id for run in finished),
-            )
-        )
-    heading = definition.rows.key or "cell"
-    notes = tuple(f"{', '.join(labels)}: {note}" for note, labels in noted.items())
-    return Table(definition.title, heading, tuple(definition.columns), tuple(rows), notes)
-
-
-def shown(measurement: Measurement | None, style: Format) -> str:
-    """Return a measurement as a table shows it."""
-    if measurement is None:
-        return NOT_RUN
-    mean, std, n = measurement.mean, measurement.std, measurement.n
-    if style == "count":
-        return f"{mean:,.0f}"
-    if style == "seconds":
-        return f"{mean:.1f}"
-    scale, digits, unit = (100, 2, " %") if style == "percent" else (1, 4, "")
-    spread = "" if std is None else f" ± {std * scale:.{digits}f}"
-    return f"{mean * scale:.{digits}f}{spread}{unit} (n = {n})"
-
-
-def _label(definition: TableDefinition, cell: Cell) -> str:
-    key, labels = definition.rows.key, definition.rows.labels
-    if key is None:
-        return " ".join(f"{name}={value}" for name, value in cell.values.items())
-    value = cell.values.get(key, "–")
-    return labels.get(value, value)
-
-
-def _notes(run: RunFolder) -> list[str]:
-    summary = run.summary
-    skipped = summary.get("skipped", 0)
-    return [
-        *summary.get("protocol", []),
-        *([f"{skipped} samples that could not be read were left out"] if skipped else []),
-    ]
-
-
-def _values(runs: Sequence[RunFolder], metric: str) -> list[float]:
-    """Return a metric of each run that recorded it; what was no number is NaN, not left out."""
-    recorded = [{**run.summary, **run.metrics} for run in runs]
-    values = [each[metric] for each in recorded if metric in each]
-    return [math.nan if value is None else float(value) for value in values]
+    results: Mapping[str, Result] = field(default_factory=dict)

@@ -1,0 +1,177 @@
+"""From a definition and the results of every cell to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fovea.config.errors import ConfigError, did_you_mean
+from fovea.tables.cells import Cell, Choice, choose
+from fovea.tables.contrast import against_baseline, against_published, ranked
+from fovea.tables.definition import Column, TableDefinition
+from fovea.tables.notes import footnotes, notes
+from fovea.tables.statistics import measure
+from fovea.tables.table import Entry, Head, Mark, Row, Table
+
+
+def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
+    """Build a table.
+
+    Args:
+        definition: what it shows.
+        cells: every planned cell, in order; their values hold all of the definition's keys.
+
+    Raises:
+        ConfigError: the definition does not fit the cells: cells of a row are not told apart, a
+            named row is not there, or no run recorded a metric.
+    """
+    cells = [_of_seeds(cell, definition.seeds) for cell in cells]
+    definition = _of_recorded(definition, cells)
+    pivots = _pivots(definition, cells)
+    heads = tuple(
+        Head(column, _heading(definition, column, pivot), pivot)
+        for pivot in pivots
+        for column in definition.columns
+    )
+    grouped: dict[tuple[str, ...], dict[str | None, list[Cell]]] = {}
+    for cell in cells:
+        of_row = grouped.setdefault(_row_key(definition, cell), {})
+        of_row.setdefault(_pivot_value(definition, cell), []).append(cell)
+    _check_rows(definition, list(grouped), pivots)
+
+    rows, marks, shown = [], [], []
+    for index, (key, by_pivot) in enumerate(grouped.items()):
+        labels = tuple(_label(definition, value) for value in key)
+        choices = {pivot: _only(definition, key, of_it) for pivot, of_it in by_pivot.items()}
+        for pivot, choice in choices.items():
+            of_pivot = [] if pivot is None else [_label(definition, pivot)]
+            shown.append((" ".join([*labels, *of_pivot]), choice.cell))
+            marks += [Mark(": ".join([*of_pivot, note]), row=index) for note in choice.notes]
+        entries = tuple(
+            _entry(choices[head.pivot].cell if head.pivot in choices else None, head.column)
+            for head in heads
+        )
+        chosen = ", ".join(dict.fromkeys(choice.value or "–" for choice in choices.values()))
+        rows.append(Row(key, labels, chosen if definition.choose else "", entries))
+
+    rows = ranked(heads, against_baseline(definition, heads, rows))
+    rows = against_published(definition, heads, rows)
+    rule = definition.choose
+    return Table(
+        title=definition.title,
+        headings=definition.rows.label or definition.rows.key or ("cell",),
+        columns=heads,
+        rows=tuple(rows),
+        choice=(rule.label or rule.key) if rule else None,
+        baseline=next((row.label for row in rows if row.key == definition.baseline), None),
+        marks=(*marks, *footnotes(definition, heads, rows)),
+        notes=tuple(notes(definition, heads, rows, shown)),
+        results={result.id: result for _, cell in shown for result in cell.results.values()},
+    )
+
+
+def _of_seeds(cell: Cell, seeds: Sequence[int] | None) -> Cell:
+    if seeds is None:
+        return cell
+    return Cell(
+        cell.values,
+        {seed: run for seed, run in cell.runs.items() if seed in seeds},
+        {seed: result for seed, result in cell.results.items() if seed in seeds},
+    )
+
+
+def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDefinition:
+    """Refuse a metric that no run recorded, once all are there to tell; leave out a default one.
+
+    Raises:
+        ConfigError: there is such a metric.
+    """
+    known = sorted(
+        {name for cell in cells for each in cell.results.values() for name in each.values}
+    )
+    if not known:
+        return definition
+    if "columns" not in definition.model_fields_set:
+        needed = {*known, *(reference.column for reference in definition.references)}
+        columns = [column for column in definition.columns if column.metric in needed]
+        return definition.model_copy(update={"columns": columns or definition.columns})
+    if all(len(cell.results) == len(cell.runs) for cell in cells):
+        for metric in definition.metrics:
+            if metric not in known:
+                near = did_you_mean(metric, known)
+                raise ConfigError(f"table.yaml: no run recorded '{metric}'{near}")
+    return definition
+
+
+def _pivots(definition: TableDefinition, cells: Sequence[Cell]) -> list[str | None]:
+    return list(dict.fromkeys(_pivot_value(definition, cell) for cell in cells))
+
+
+def _pivot_value(definition: TableDefinition, cell: Cell) -> str | None:
+    return cell.values[definition.pivot.key] if definition.pivot else None
+
+
+def _row_key(definition: TableDefinition, cell: Cell) -> tuple[str, ...]:
+    if definition.rows.key is not None:
+        return tuple(cell.values[key] for key in definition.rows.key)
+    own = {part.key for part in (definition.pivot, definition.choose) if part}
+    told = [f"{key}={value}" for key, value in cell.values.items() if key not in own]
+    return (" ".join(told),)
+
+
+def _label(definition: TableDefinition, value: str) -> str:
+    pivot = definition.pivot.labels if definition.pivot else {}
+    return (definition.rows.labels | pivot).get(value, value)
+
+
+def _heading(definition: TableDefinition, column: Column, pivot: str | None) -> str:
+    if pivot is None:
+        return column.label
+    alone = len(definition.columns) == 1
+    return _label(definition, pivot) if alone else f"{_label(definition, pivot)}: {column.label}"
+
+
+def _check_rows(
+    definition: TableDefinition, rows: Sequence[tuple[str, ...]], pivots: Sequence[str | None]
+) -> None:
+    named = [("baseline", definition.baseline)]
+    named += [(f"references.{i}", each.row) for i, each in enumerate(definition.references)]
+    named += [(f"footnotes.{i}", each.row) for i, each in enumerate(definition.footnotes)]
+    known = [" ".join(row) for row in rows]
+    for where, row in named:
+        if row is not None and row not in rows:
+            name = " ".join(row)
+            near = did_you_mean(name, known) or f" (known: {', '.join(known)})"
+            raise ConfigError(f"table.yaml: {where}: no row '{name}'{near}")
+    for index, each in enumerate(definition.references):
+        if definition.pivot and each.pivot not in pivots:
+            told = ", ".join(map(str, pivots))
+            raise ConfigError(
+                f"table.yaml: references.{index}.pivot: no column '{each.pivot}' (known: {told})"
+            )
+
+
+def _only(definition: TableDefinition, key: tuple[str, ...], members: list[Cell]) -> Choice:
+    """Return the cell of a row: the one there is, or the best.
+
+    Raises:
+        ConfigError: there are several that the definition does not tell apart.
+    """
+    rule = definition.choose
+    if rule is None and len(members) == 1:
+        return Choice(members[0], "")
+    values = [cell.values[rule.key] for cell in members] if rule else []
+    if rule is None or len(set(values)) < len(members):
+        raise ConfigError(
+            f"table.yaml: rows.key: '{' '.join(key)}' is {len(members)} cells, which "
+            f"{', '.join(definition.keys)} does not tell apart; add the key that does"
+        )
+    return choose(members, rule)
+
+
+def _entry(cell: Cell | None, column: Column) -> Entry:
+    if cell is None:
+        return Entry({}, (), {})
+    runs = tuple(cell.results[seed].id for seed in sorted(cell.results))
+    entry = Entry(cell.readings(column.metric), runs, cell.values)
+    return replace(entry, measurement=measure(list(entry.values.values())))

@@ -1,0 +1,100 @@
+"""A table's numbers at full precision: CSV for a spreadsheet, JSON for everything else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+from fovea.tables.table import Entry, Row, Table
+
+_PARTS = ("mean", "std", "n", "low", "high")
+
+
+def comma_separated(table: Table) -> str:
+    """Return a line per row: mean, std, n and 95 % interval of every column, and the runs."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    choice = [table.choice] if table.choice else []
+    columns = [
+        f"{head.column.metric}{'' if head.pivot is None else f' [{head.pivot}]'} {part}"
+        for head in table.columns
+        for part in _PARTS
+    ]
+    writer.writerow([*table.headings, *choice, *columns, "runs"])
+    for row in table.rows:
+        numbers = [number for entry in row.entries for number in _parts(entry)]
+        chosen = [row.chosen] if table.choice else []
+        writer.writerow([*row.labels, *chosen, *numbers, " ".join(row.runs)])
+    return stream.getvalue()
+
+
+def as_json(table: Table) -> str:
+    """Return everything a table knows, each number with the ids of its runs."""
+    content = {
+        "title": table.title,
+        "headings": table.headings,
+        "choice": table.choice,
+        "baseline": table.baseline,
+        "columns": [
+            {"label": head.label, "pivot": head.pivot, **head.column.model_dump()}
+            for head in table.columns
+        ],
+        "rows": [_row(row) for row in table.rows],
+        "footnotes": [asdict(mark) for mark in table.marks],
+        "notes": table.notes,
+        "runs": {
+            run: {
+                "arm": result.arm,
+                "overrides": result.overrides,
+                "seed": result.seed,
+                **result.provenance,
+            }
+            for run, result in table.results.items()
+        },
+    }
+    return json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
+
+
+def _parts(entry: Entry) -> list[float | str]:
+    if entry.measurement is None:
+        return ["", "", len(entry.readings), "", ""]
+    numbers = asdict(entry.measurement)
+    return ["" if numbers[part] is None else numbers[part] for part in _PARTS]
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "labels": row.labels,
+        "chosen": row.chosen,
+        "entries": [
+            {
+                "cell": dict(entry.cell),
+                "runs": entry.runs,
+                "readings": {seed: asdict(each) for seed, each in entry.readings.items()},
+                "measurement": entry.measurement and asdict(entry.measurement),
+                "comparison": entry.comparison and asdict(entry.comparison),
+                "p_holm": entry.p,
+                "ratio": entry.ratio and asdict(entry.ratio),
+                "best": entry.best,
+                "published": [
+                    {**reference.model_dump(), "verdict": asdict(verdict)}
+                    for reference, verdict in entry.published
+                ],
+            }
+            for entry in row.entries
+        ],
+    }
+
+
+def _finite(value: Any) -> Any:
+    """Replace what JSON has no number for by its name: it is not the same as nothing."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
