@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
 
+from fovea.config import paths
 from fovea.config.compose import choices, compose_sweep, config_loader, plain
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
@@ -145,10 +147,11 @@ def test_hydra_ranges_and_choices_are_grids() -> None:
 
 def test_a_bad_cell_is_named_before_anything_starts(outputs: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
-        planned("model=mlp,lenet5", "epochs=2,0")
-    assert str(refusal.value) == "epochs=0: should be greater than 0 [in: model=mlp epochs=0]"
-    with pytest.raises(ConfigError, match=r"^epochs=0: should be greater than 0$"):
-        planned("epochs=0")
+        planned("model=mlp,lenet5", "batch_size=2,0")
+    expected = "batch_size=0: should be greater than 0 [in: model=mlp batch_size=0]"
+    assert str(refusal.value) == expected
+    with pytest.raises(ConfigError, match=r"^epochs=-1: should be greater than or equal to 0$"):
+        planned("epochs=-1")
     assert not outputs.exists()
 
 
@@ -209,6 +212,17 @@ def test_finished_runs_are_not_launched_again(
     again, launched = launcher(runs)
     execute(runs, again)
     assert launched == []
+
+
+def test_published_runs_are_skipped_if_asked(
+    outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = planned("experiment=quickstart", "skip_published=true", "seed=0,1")
+    monkeypatch.setattr("fovea.sweep.execute.published", lambda _: {runs[1].folder.id: None})
+    launch, launched = launcher(runs)
+    execute(runs, launch)
+    assert launched == ["experiment=quickstart skip_published=True seed=0"]
+    assert "1 are published (skip_published=true)" in capsys.readouterr().out
 
 
 def test_rerun_launches_finished_runs(outputs: Path) -> None:
@@ -307,8 +321,16 @@ def test_a_report_has_a_row_per_cell_told_by_what_differs(
 
 
 def test_the_report_of_an_experiment_is_written(
-    outputs: Path, capsys: pytest.CaptureFixture[str]
+    outputs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    unpublished = tmp_path / "experiments" / "quickstart"
+    unpublished.mkdir(parents=True)
+    for name in ("sweep.yaml", "table.yaml"):
+        shutil.copy(paths.experiments()[-1] / "quickstart" / name, unpublished)
+    monkeypatch.chdir(tmp_path)
     runs = plan_experiment("quickstart")
     for run in runs[:3]:
         finish(run, accuracy=0.9 + run.config["seed"] / 100)

@@ -20,6 +20,7 @@ from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import States
 from fovea.sweep.telling import report
+from fovea.tables.results import published
 from fovea.workers import NotDoneError, WorkerDiedError
 
 
@@ -52,6 +53,9 @@ def execute(
         return
     states = States(runs)
     todo = list(states.runs.values()) if asked["rerun"] else states.todo
+    if asked["skip_published"] and (name := asked["experiment"]):
+        known = published(name)
+        todo = [run for run in todo if run.folder.id not in known]
     if todo:
         require_writable(Path(asked["outputs"]))
     todo.sort(key=_several_devices)
@@ -89,6 +93,8 @@ def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
     if done := sum(state.kind in ("done", "stale") for state in left):
         total = len(states.runs)
         print(f"{done} of {total} runs were finished already (rerun=true trains them again)")
+    if unfinished := [state for state in left if state.redo]:
+        print(f"{len(unfinished)} are published (skip_published=true)")
     for note, count in Counter(state.note for state in left if state.kind == "stale").items():
         print(f"{count} of them: {note} (rerun=true trains them again)")
     busy = [run for run in states.runs.values() if run.folder.status == "running"]
