@@ -123,10 +123,11 @@ def test_hydra_ranges_and_choices_are_grids() -> None:
 
 def test_a_bad_cell_is_named_before_anything_starts(outputs: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
-        planned("model=mlp,lenet5", "epochs=2,0")
-    assert str(refusal.value) == "epochs=0: should be greater than 0 [in: model=mlp epochs=0]"
-    with pytest.raises(ConfigError, match=r"^epochs=0: should be greater than 0$"):
-        planned("epochs=0")
+        planned("model=mlp,lenet5", "epochs=2,-1")
+    problem = "epochs=-1: should be greater than or equal to 0"
+    assert str(refusal.value) == f"{problem} [in: model=mlp epochs=-1]"
+    with pytest.raises(ConfigError, match=f"^{problem}$"):
+        planned("epochs=-1")
     assert not outputs.exists()
 
 
