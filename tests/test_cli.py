@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 from fovea import __version__
+from fovea.config import paths
 from fovea.config.options import description, options
 from fovea.data.digits import Digits
 from fovea.data.source import Images
@@ -73,7 +74,8 @@ MISTAKES = {
     "train +optimizer.lrr=1": "optimizer.lrr: unknown key; did you mean 'lr'? "
     "(known: lr, betas, eps, weight_decay, decay)",
     "train optimizer.lr=fast": "optimizer.lr=fast: should be a valid number",
-    "train seed=0,1 epochs=2,0": "epochs=0: should be greater than 0 [in: seed=0 epochs=0]",
+    "train seed=0,1 epochs=2,-1": "epochs=-1: should be greater than or equal to 0 "
+    "[in: seed=0 epochs=-1]",
     "train data=image_folder": "data.source.folder: no value; "
     "add data.source.folder=… to the command",
     "train model=glob(zz*)": "no runs: a pattern in 'model=glob(zz*)' matches no option",
@@ -83,9 +85,9 @@ MISTAKES = {
     "(known: lr, betas, eps, weight_decay, decay) [in: optimizer=adam ++optimizer.momentum=0.8]",
     "train seed": "Error parsing override 'seed' missing EQUAL at '<EOF>'",
     "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? "
-    "(known: quickstart, speed)",
+    f"(known: {', '.join(paths.experiment_names())})",
     "list modle": "no config group 'modle'; did you mean 'model'? (known: experiment, augment, "
-    "data, launcher, loss, model, optimizer, schedule, task, tracking, trainer)",
+    "data, launcher, loss, model, optimizer, probe, schedule, task, tracking, trainer)",
     "runs model": "'model': a filter is KEY=VALUE, for instance model=resnet",
 }
 
@@ -223,6 +225,16 @@ class Lab:
             if (run.summary["choices"]["model"], run.summary["seed"]) == (model, seed)
         )
         return found
+
+
+def test_a_run_of_no_epochs_is_told_by_its_cost(outputs: Path) -> None:
+    told = fovea("train", "epochs=0")
+    assert told.returncode == 0, told.stderr
+    (run,) = all_runs(outputs)
+    words = rows(told.stdout)[0]
+    assert words[:2] == [run.id, "mlp-digits-0"]
+    assert " ".join(words[2:6]) == "301,066 parameters, 300,032 MACs"
+    assert (run.summary["parameters"], run.summary["macs"]) == (301_066, 300_032)
 
 
 @pytest.fixture(scope="module")
