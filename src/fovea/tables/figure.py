@@ -45,9 +45,9 @@ def figures(table: Table, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
 
 
 def _draw(table: Table) -> Figure:
-    every = range(len(table.columns))
-    measured = [at for at in every if table.columns[at].column.format != "count"]
-    shown = measured or list(every)
+    columns = range(len(table.columns))
+    measured = [at for at in columns if table.columns[at].column.format != "count"]
+    shown = measured or list(columns)
     wide = min(_WIDE, len(shown))
     high = -(-len(shown) // wide)
     figure = Figure(
@@ -59,7 +59,11 @@ def _draw(table: Table) -> Figure:
         for place, row in enumerate(table.rows):
             _draw_row(axes, place, row.entries[at], head.column)
         axes.set_xlabel(_plain(head.label) + (" (%)" if head.column.format == "percent" else ""))
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        every = [each.value for row in table.rows for each in row.entries[at].readings.values()]
+        if head.column.format == "count" and every and min(every) > 0:
+            axes.set_xscale("log")  # networks differ by orders of magnitude
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(axis="x", alpha=0.3)
         axes.set_axisbelow(True)
         axes.set_yticks(range(len(table.rows)), [_plain(row.label) for row in table.rows])
