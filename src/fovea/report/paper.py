@@ -1,0 +1,52 @@
+"""The paper tables of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup, escape
+
+from fovea.config.paths import experiment
+from fovea.sweep.plan import PlannedRun
+from fovea.tables.definition import TableDefinition, load_definition
+from fovea.tables.table import Cell, Table, build_table, shown
+
+
+def fragments(plans: Mapping[str, Sequence[PlannedRun]]) -> dict[str, str]:
+    """Return the table of every experiment as an HTML fragment."""
+    return {name: _fragment(_table(name, plan)) for name, plan in plans.items()}
+
+
+def _table(name: str, plan: Sequence[PlannedRun]) -> Table:
+    folder = experiment(name)
+    definition = load_definition(folder / "table.yaml") if folder else TableDefinition()
+    cells: dict[tuple[str, ...], list[PlannedRun]] = {}
+    for run in plan:
+        cells.setdefault(run.cell, []).append(run)
+    key = definition.rows.key
+    return build_table(
+        definition,
+        [
+            Cell(
+                {key: members[0].value(key)} if key else {"cell": " ".join(cell)},
+                [run.folder for run in members],
+            )
+            for cell, members in cells.items()
+        ],
+    )
+
+
+def _fragment(table: Table) -> str:
+    heads = [table.heading, *(column.label for column in table.columns)]
+    rows = [
+        [row.label]
+        + [shown(one, column.format) for one, column in zip(row.measured, table.columns, strict=True)]
+        for row in table.rows
+    ]
+    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
+    body = "".join(
+        f"<tr>{''.join(f'<td>{escape(each)}</td>' for each in row)}</tr>" for row in rows
+    )
+    notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in table.notes)
+    title = f"<p>{escape(table.title)}</p>" if table.title else ""
+    return Markup(f"{title}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}")
