@@ -98,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         description="Writes outputs/reports/NAME.html, or runs.html of several experiments or of "
         "all runs. The file needs neither a server nor a network.",
     )
-    _completed(report.add_argument("names", nargs="*", metavar="EXPERIMENT"), paths.experiment_names)
+    names = report.add_argument("names", nargs="*", metavar="EXPERIMENT")
+    _completed(names, paths.experiment_names)
     report.add_argument("--all", action="store_true", help="every recorded run")
     report.add_argument("--out", type=Path, metavar="FILE")
 

@@ -21,9 +21,10 @@ _IS_SHOWN = "shown == null || indexof(shown, datum.run) >= 0"
 _SHARE = "test(/accuracy|f1|recall|precision/, metric)"
 _INK = "currentColor"
 _ACCENT = "#4878d0"
-_PALETTE = (
-    "#4878d0 #ee854a #6acc64 #d65f5f #956cb4 #8c613c #dc7ec0 #82a0a0 #c9a227 #4fb3bf"
-).split()
+_PALETTE = [
+    *("#4878d0", "#ee854a", "#6acc64", "#d65f5f", "#956cb4"),
+    *("#8c613c", "#dc7ec0", "#82a0a0", "#c9a227", "#4fb3bf"),
+]
 
 
 def learning_curves() -> dict[str, Any]:
@@ -174,7 +175,7 @@ def parallel_coordinates(axes: Sequence[str]) -> dict[str, Any]:
 def per_class_accuracy() -> dict[str, Any]:
     """The accuracy on every class of one cell: its runs as points, their mean as a line.
 
-    A row is a run: ``run``, ``cell``, and one entry per class in ``names``, ``accuracy``, ``order``.
+    A row is a run: ``run``, ``cell``, and per class its ``names``, ``accuracy`` and ``order``.
     """
     base = (
         alt.Chart(ROWS)
@@ -223,7 +224,9 @@ def confusion() -> dict[str, Any]:
         axis=alt.Axis(title="predicted", labelAngle=-60, **names),
     )
     y = alt.Y(
-        "label:N", sort=alt.EncodingSortField("true", op="min"), axis=alt.Axis(title="true", **names)
+        "label:N",
+        sort=alt.EncodingSortField("true", op="min"),
+        axis=alt.Axis(title="true", **names),
     )
     cells = base.mark_rect(color=_ACCENT).encode(
         x=x,
@@ -256,7 +259,7 @@ def _control(name: str) -> alt.Parameter:
     return alt.param(name=name, bind=alt.BindDirect(element=f"#{name}"))
 
 
-def _specification(chart: alt.LayerChart, height: int) -> dict[str, Any]:
+def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
     config = {
         "background": "transparent",
         "font": "inherit",

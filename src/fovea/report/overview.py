@@ -138,9 +138,7 @@ def _curve(entry: Entry, most: int) -> dict[str, Any]:
             "step": [int(history[index].get("step", 0)) for index in kept],
             "seconds": [_short(seconds[index]) for index in kept],
         },
-        "y": {
-            metric: [_told(history[index], metric) for index in kept] for metric in metrics
-        },
+        "y": {metric: [_told(history[index], metric) for index in kept] for metric in metrics},
     }
 
 

@@ -112,7 +112,7 @@ def _json(value: Any) -> Markup:
 def _bundle() -> Markup:
     """Return Vega, Vega-Lite and Vega-Embed as one script, of the version altair writes for."""
     major, minor, *_ = alt.SCHEMA_VERSION.removeprefix("v").split(".")
-    return Markup(vl_convert.javascript_bundle(vl_version=f"{major}.{minor}"))
+    return Markup(vl_convert.javascript_bundle(snippet=None, vl_version=f"{major}.{minor}"))
 
 
 def _asset(name: str) -> Markup:

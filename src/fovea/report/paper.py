@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from fovea.config.paths import experiment
 from fovea.sweep.plan import PlannedRun
@@ -37,16 +37,17 @@ def _table(name: str, plan: Sequence[PlannedRun]) -> Table:
 
 
 def _fragment(table: Table) -> str:
-    heads = [table.heading, *(column.label for column in table.columns)]
+    lines = [[table.heading, *(column.label for column in table.columns)]]
+    for row in table.rows:
+        pairs = zip(row.measured, table.columns, strict=True)
+        lines.append([row.label, *(shown(each, column.format) for each, column in pairs)])
     rows = [
-        [row.label]
-        + [shown(one, column.format) for one, column in zip(row.measured, table.columns, strict=True)]
-        for row in table.rows
+        "".join(f"<{tag}>{escape(text)}</{tag}>" for text in line)
+        for tag, line in zip(["th", *["td"] * len(table.rows)], lines, strict=True)
     ]
-    head = "".join(f"<th>{escape(each)}</th>" for each in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td>{escape(each)}</td>' for each in row)}</tr>" for row in rows
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in table.notes)
+    body = "".join(f"<tr>{row}</tr>" for row in rows[1:])
+    return (
+        f"<p>{escape(table.title)}</p>"
+        f"<table><thead><tr>{rows[0]}</tr></thead><tbody>{body}</tbody></table>{notes}"
     )
-    notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in table.notes)
-    title = f"<p>{escape(table.title)}</p>" if table.title else ""
-    return Markup(f"{title}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}")

@@ -60,6 +60,9 @@ class Tracker(Protocol):
 class Wandb:
     """One W&B run per run, its id the run id, its group the experiment.
 
+    Its config is the resolved one, as W&B's tables and parallel coordinates flatten it
+    (``optimizer.lr``), and the options chosen (``choices.model``).
+
     Args:
         mode: ``offline`` writes below the run's folder; ``online`` also sends it to the server.
         project: W&B project.
@@ -93,13 +96,14 @@ class Wandb:
             group=info.experiment,
             job_type="train",
             tags=[*info.tags, *self.tags],
-            config=dict(info.config),
+            config={**info.config, "choices": info.folder.summary.get("choices", {})},
             mode=self.mode,
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
         )
         try:
-            _ = self._logger.experiment  # starts the run, so that one that fails early is there too
+            # Starts the run, so that one that fails early is there too; its curves are over epochs.
+            self._logger.experiment.define_metric("*", step_metric="epoch")
         except wandb.Error as error:
             raise ConfigError(
                 f"tracking.mode={self.mode}: {' '.join(str(error).split())} "
