@@ -59,10 +59,9 @@ def _measured(metric: str, records: Sequence[RunFolder]) -> list[str]:
     """Return a metric of every run and, of two, how much the second has more."""
     values = [each.metrics.get(metric, "–") for each in records]
     cells = ["NaN" if each is None else _text(each) for each in values]
+    numbers = [each for each in values if isinstance(each, float)]
     if len(values) == 2:
-        first, second = values
-        known = isinstance(first, float) and isinstance(second, float)
-        cells.append(f"{second - first:+.4f}" if known else "")
+        cells.append(f"{numbers[1] - numbers[0]:+.4f}" if len(numbers) == 2 else "")
     return cells
 
 

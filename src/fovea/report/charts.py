@@ -20,7 +20,9 @@ _SHOWN = alt.param(name="shown", value=None)
 _IS_SHOWN = "shown == null || indexof(shown, datum.run) >= 0"
 _SHARE = "test(/accuracy|f1|recall|precision/, metric)"
 _INK = "currentColor"
+_FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'  # the page's
 _ACCENT = "#4878d0"
+_NAME_WIDTH = 250  # of a line's name, in pixels
 _PALETTE = [
     *("#4878d0", "#ee854a", "#6acc64", "#d65f5f", "#956cb4"),
     *("#8c613c", "#dc7ec0", "#82a0a0", "#c9a227", "#4fb3bf"),
@@ -81,7 +83,8 @@ def learning_curves() -> dict[str, Any]:
             legend=alt.Legend(
                 title=None,
                 orient="top",
-                columns={"expr": "max(1, floor(width / 150))"},
+                columns={"expr": f"max(1, floor(width / {_NAME_WIDTH}))"},
+                symbolLimit=24,
                 symbolType="stroke",
                 symbolStrokeWidth=4,
                 symbolOpacity=1,
@@ -188,7 +191,7 @@ def per_class_accuracy() -> dict[str, Any]:
         axis=alt.Axis(title=None, labelLimit=110, labelOverlap=True, grid=True),
     )
     axis = alt.Axis(title="accuracy", format=".1~%", tickCount=6)
-    scale = alt.Scale(zero=False, domainMax=1)
+    scale = alt.Scale(zero=False, domainMax=1, nice=True)
     mean = base.mark_tick(color=_ACCENT, thickness=3, size=16).encode(
         x=alt.X("mean(accuracy):Q", axis=axis, scale=scale), y=y
     )
@@ -256,13 +259,13 @@ def confusion() -> dict[str, Any]:
 
 def _control(name: str) -> alt.Parameter:
     """A parameter that a control of the page sets; the page's first value is its own."""
-    return alt.param(name=name, bind=alt.BindDirect(element=f"#{name}"))
+    return alt.param(name=name, bind=alt.BindDirect(element=f"#{name}", event="change"))
 
 
 def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
     config = {
         "background": "transparent",
-        "font": "inherit",
+        "font": _FONT,
         "view": {"stroke": None},
         "axis": {
             "labelColor": _INK,
@@ -275,7 +278,7 @@ def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[
             "gridOpacity": 0.12,
             "labelFontSize": 11,
         },
-        "legend": {"labelColor": _INK, "labelLimit": 260, "labelFontSize": 12},
+        "legend": {"labelColor": _INK, "labelLimit": _NAME_WIDTH - 40, "labelFontSize": 12},
         "text": {"color": _INK},
     }
     return chart.properties(width="container", height=height).configure(**config).to_dict()

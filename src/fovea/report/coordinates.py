@@ -48,10 +48,10 @@ def coordinates(
 
 def _places(values: Sequence[Any]) -> list[float | None]:
     numbers = [each for each in values if _is_number(each)]
-    if not numbers or not all(each is None or _is_number(each) for each in values):
-        kinds = list(dict.fromkeys(map(str, values)))
+    if not all(each is None or _is_number(each) for each in values):
+        kinds = list(dict.fromkeys(str(each) for each in values if each is not None))
         step = 1 / max(1, len(kinds) - 1)
-        return [kinds.index(str(each)) * step for each in values]
+        return [None if each is None else kinds.index(str(each)) * step for each in values]
     low, high = min(numbers), max(numbers)
     scale = math.log if low > 0 and high >= 10 * low else float
     span = scale(high) - scale(low)

@@ -89,13 +89,14 @@ def recorded(runs: Sequence[RunFolder]) -> list[Entry]:
     """Return recorded runs, the latest first."""
     entries = []
     for run in runs:
+        overrides = _overrides(run)
         try:
             summary = run.summary
             experiment = {"experiment": summary.get("experiment") or "–"}
             told = experiment | settings(run.config, summary.get("choices", {}))
-        except RecordError:
-            told = {}
-        entries.append(_entry(run, told, _overrides(run)))
+            entries.append(_entry(run, told, overrides))
+        except RecordError as error:
+            entries.append(_damaged(run, {}, overrides, error))
     return sorted(entries, key=lambda entry: entry.summary.get("started", ""), reverse=True)
 
 
@@ -103,11 +104,20 @@ def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] 
     try:
         summary, history = folder.summary, folder.history()
     except RecordError as error:
-        return Entry(folder, "damaged", {"error": str(error)}, [], told, overrides)
+        return _damaged(folder, told, overrides, error)
     status = summary.get("status", "not run")
     if status == "finished" and summary.get("diverged"):
         status = "diverged"
     return Entry(folder, status, summary, history, told, overrides)
+
+
+def _damaged(
+    folder: RunFolder,
+    told: Mapping[str, Any],
+    overrides: Sequence[str] | None,
+    error: RecordError,
+) -> Entry:
+    return Entry(folder, "damaged", {"error": str(error)}, [], told, overrides)
 
 
 def _overrides(run: RunFolder) -> list[str] | None:

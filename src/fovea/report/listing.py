@@ -22,6 +22,10 @@ class Cell:
     text: str
     number: float | None = None
 
+    @property
+    def is_number(self) -> bool:
+        return self.number is not None
+
 
 @dataclass(frozen=True)
 class Line:

@@ -118,11 +118,12 @@ class Overview:
     def _cell(self, entry: Entry) -> str:
         if not entry.settings:
             return entry.id
-        values = [self.value(entry, key) for key in self._telling]
-        if len(values) == 1:
-            return values[0]
-        told = ", ".join(f"{key}={value}" for key, value in zip(self._telling, values, strict=True))
-        return told or " on ".join(self.value(entry, group) for group in ("model", "data"))
+        told = []
+        for key in self._telling or ["model", "data"]:
+            within = key.rpartition(".")[2]
+            value = self.value(entry, key)
+            told.append(value if within == key else f"{within}={value}")
+        return ", ".join(told)
 
 
 def _curve(entry: Entry, most: int) -> dict[str, Any]:

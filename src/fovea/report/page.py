@@ -21,6 +21,7 @@ from fovea.report.entries import Entry
 from fovea.report.listing import listing
 from fovea.report.overview import Overview, Rows
 
+_NAMED = 12  # cells that have a colour each, at first
 _ASSETS = Path(__file__).parent / "assets"
 
 
@@ -51,6 +52,7 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
         )
         if rows
     }
+    lines = listing(overview, folder)
     statuses = [entry.status for entry in entries]
     environment = Environment(
         loader=FileSystemLoader(_ASSETS),
@@ -71,9 +73,11 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
         drawn=drawn,
         statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
         tables={name: Markup(table) for name, table in tables.items()},
-        runs=listing(overview, folder),
+        runs=lines,
+        numeric={key for line in lines for key, cell in line.cells.items() if cell.is_number},
         metrics=list(dict.fromkeys(metric for row in curves for metric in row["y"])),
         colours=["cell", *overview.keys],
+        colour="cell" if len(set(overview.cells)) <= _NAMED else overview.keys[0],
         several=len(set(overview.cells)) < len(entries),
         results=list(results),
         cells=list(dict.fromkeys(row["cell"] for row in [*confusions, *per_class])),
@@ -112,7 +116,8 @@ def _json(value: Any) -> Markup:
 def _bundle() -> Markup:
     """Return Vega, Vega-Lite and Vega-Embed as one script, of the version altair writes for."""
     major, minor, *_ = alt.SCHEMA_VERSION.removeprefix("v").split(".")
-    return Markup(vl_convert.javascript_bundle(snippet=None, vl_version=f"{major}.{minor}"))
+    version = f"{major}.{minor}"
+    return Markup(vl_convert.javascript_bundle(vl_version=version))  # pyright: ignore[reportCallIssue]
 
 
 def _asset(name: str) -> Markup:
