@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,9 @@ def record(
 ) -> RunFolder:
     """Leave the record of a run whose curves end at ``accuracy``; ``None`` is one that diverged."""
     folder = run_folder(outputs, run)
-    config = compose_run([f"epochs={epochs}", *overrides])
+    config = _config(epochs, tuple(each for each in overrides if not each.startswith("seed=")))
+    seeds = [int(each.removeprefix("seed=")) for each in overrides if each.startswith("seed=")]
+    config = config | {"seed": seeds[0] if seeds else 0}
     chosen = dict(each.split("=", 1) for each in overrides if each.partition("=")[0] in CHOICES)
     names = [f"class {index}" for index in range(classes)]
     ended = {
@@ -54,6 +57,11 @@ def record(
         wrong = np.arange(len(labels)) >= round((accuracy or 0) * len(labels))
         predict(folder, labels, np.where(wrong, (labels + 1) % classes, labels))
     return folder
+
+
+@cache
+def _config(epochs: int, overrides: tuple[str, ...]) -> dict[str, Any]:
+    return compose_run([f"epochs={epochs}", *overrides])
 
 
 def predict(run: RunFolder, labels: ArrayLike, predictions: ArrayLike) -> None:

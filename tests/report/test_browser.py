@@ -45,7 +45,7 @@ class Page:
         """The shapes that a chart draws: outline and place of each."""
         script = (
             "return [...document.querySelectorAll(arguments[0] + ' .role-mark path')]"
-            ".map(each => each.getAttribute('d') + each.getAttribute('transform'))"
+            ".map(each => `${each.getAttribute('d')} ${each.getAttribute('transform')}`)"
         )
         return self.browser.execute_script(script, f"#{chart} svg")
 
@@ -162,7 +162,7 @@ def test_another_key_colours_the_curves(opened: Page) -> None:
 def test_lines_are_of_runs_cells_or_colours(opened: Page) -> None:
     Select(opened.one("#metric")).select_by_value("train/accuracy")
     Select(opened.one("#colour")).select_by_value("model")
-    for grouping, lines in (("run", 9), ("cell", 5), ("colour", 2)):
+    for grouping, lines in (("run", 9), ("cell", 4), ("colour", 2)):
         Select(opened.one("#lines")).select_by_value(grouping)
         opened.wait(lambda lines=lines: len(opened.lines()) == lines)
 

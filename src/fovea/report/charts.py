@@ -35,7 +35,7 @@ def learning_curves() -> dict[str, Any]:
     A row is a run: ``run``, ``cell``, ``keys`` (its value of every key to colour by), ``at``
     (0, 1, … as many as points), ``x`` (``epoch``, ``step``, ``seconds`` → numbers) and ``y``
     (metric → numbers, ``"NaN"`` where it was none). Where a line is of several runs it is their
-    mean, and its band their sample standard deviation; it ends where one of them has no number.
+    mean, and its band their sample standard deviation; it is drawn where all of them have a number.
     """
     metric, colour, lines, x = (_control(name) for name in ("metric", "colour", "lines", "x"))
     highlight = alt.selection_point(name="highlight", fields=["colour"], bind="legend")
@@ -61,9 +61,10 @@ def learning_curves() -> dict[str, Any]:
             valid="valid(value)",
             groupby=["line", "colour", "epoch"],
         )
-        .transform_filter("datum.runs == datum.valid")
+        .transform_joinaggregate(most="max(runs)", groupby=["line", "colour"])
+        .transform_filter("datum.valid == datum.most")
         .transform_joinaggregate(
-            most="max(runs)", lowest="min(mean)", highest="max(mean)", groupby=["line", "colour"]
+            lowest="min(mean)", highest="max(mean)", groupby=["line", "colour"]
         )
         .transform_calculate(
             lower="datum.mean - datum.deviation", upper="datum.mean + datum.deviation"

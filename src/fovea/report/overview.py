@@ -128,7 +128,7 @@ class Overview:
 
 def _curve(entry: Entry, most: int) -> dict[str, Any]:
     history = entry.history
-    every = math.ceil(len(history) / most)
+    every = 2 ** math.ceil(math.log2(max(1.0, len(history) / most)))  # runs keep the same epochs
     kept = sorted({*range(0, len(history), every), len(history) - 1})
     seconds = list(accumulate(row.get("seconds", 0.0) for row in history))
     metrics = dict.fromkeys(key for row in history for key in row if "/" in key or key == "lr")
