@@ -191,3 +191,12 @@ def test_a_report_of_nothing_is_refused(
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_the_report_of_all_runs_has_the_tables_of_their_experiments(outputs: Path) -> None:
+    record(outputs, "a", experiment="quickstart")
+    record(outputs, "b", "seed=1", experiment="gone")
+    (record(outputs, "c", "seed=2").path / "summary.json").write_text("{")
+    report("--all")
+    html = (outputs / "reports" / "runs.html").read_text(encoding="utf-8")
+    assert re.findall("<h2>(.*?)</h2>", html)[:2] == ["quickstart", "Runs"]

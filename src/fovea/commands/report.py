@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fovea.config import paths
-from fovea.config.errors import ConfigError
-from fovea.records import all_runs, write_atomic
+from fovea.config.errors import ConfigError, RecordError
+from fovea.records import RunFolder, all_runs, write_atomic
 
 
 def run(names: Sequence[str], all: bool, out: Path | None) -> None:
@@ -28,13 +29,23 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
     from fovea.report.paper import fragments
     from fovea.sweep.plan import plan_experiment
 
-    plans = {name: plan_experiment(name) for name in dict.fromkeys(names)}
-    entries = recorded(records) if all else planned(plans)
+    plans = {name: plan_experiment(name) for name in names or _experiments(records)}
     title = "All runs" if all else ", ".join(plans)
-    name = names[0] if len(plans) == 1 else "runs"
-    file = (out or outputs / "reports" / f"{name}.html").resolve()
+    file = out or outputs / "reports" / f"{names[0] if len(plans) == 1 and names else 'runs'}.html"
+    folder = file.resolve().parent
+    entries = recorded(records) if all else planned(plans)
+    html = page(title, entries, fragments(plans), folder)
     try:
-        write_atomic(file, page(title, entries, fragments(plans), file.parent).encode())
+        write_atomic(file, html.encode())
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written ({error.strerror})") from error
-    print(out or file)
+    print(file)
+
+
+def _experiments(records: Sequence[RunFolder]) -> list[str]:
+    """Return the experiments that recorded runs were trained for, and that there still are."""
+    found = set()
+    for record in records:
+        with suppress(RecordError):
+            found.add(record.summary.get("experiment"))
+    return sorted(name for name in found if name and paths.experiment(name))

@@ -13,7 +13,7 @@ from fovea.tables.table import Cell, Table, build_table, shown
 
 
 def fragments(plans: Mapping[str, Sequence[PlannedRun]]) -> dict[str, str]:
-    """Return the table of every experiment as an HTML fragment."""
+    """Return the table of every experiment as HTML."""
     return {name: _fragment(_table(name, plan)) for name, plan in plans.items()}
 
 

@@ -40,7 +40,8 @@ def overlaid_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> b
         for index, (title, history) in enumerate(histories.items()):
             for part, style in (("train", "--"), ("val", "-")):
                 points = _points(history, f"{part}/{quantity}")
-                axes.plot(*points, style, color=f"C{index}", label=title if style == "-" else None)
+                label = title if part == "val" else None
+                axes.plot(*points, style, marker=".", color=f"C{index}", label=label)
         axes.set(xlabel="epoch", ylabel=quantity, title="dashed: training, solid: validation")
         axes.title.set_fontsize("small")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

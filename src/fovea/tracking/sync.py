@@ -43,8 +43,10 @@ def upload(runs: Sequence[RunFolder], parallel: int) -> Iterator[Upload]:
     changed: list[tuple[RunFolder, list[Path]]] = []
     for run in runs:
         files = sorted(run.path.glob("wandb/offline-run-*/*.wandb"))
-        if run.status in ("running", "damaged"):
-            yield Upload(run, "left out", f"{run.status}")
+        if run.status == "running":
+            yield Upload(run, "left out", "still running")
+        elif run.status == "damaged":
+            yield Upload(run, "left out", "its record is damaged")
         elif not files:
             yield Upload(run, "left out", "it has no offline W&B run")
         elif new := [file for file in files if not _is_uploaded(file)]:
@@ -64,18 +66,24 @@ def upload(runs: Sequence[RunFolder], parallel: int) -> Iterator[Upload]:
 
 def _upload(run: RunFolder, files: Sequence[Path]) -> Upload:
     folders = [str(file.parent.resolve()) for file in files]
+    for file in files:
+        _marker(file).unlink(missing_ok=True)
     try:
         done = _wandb("sync", "--include-synced", *folders, cwd=run.path, limit=_UPLOAD_SECONDS)
     except subprocess.TimeoutExpired:
         return Upload(run, "failed", f"no end after {_UPLOAD_SECONDS} s")
-    if done.returncode == 0 and all(_is_uploaded(file) for file in files):
+    if all(_marker(file).is_file() for file in files):
         return Upload(run, "uploaded")
-    return Upload(run, "failed", _last_line(done.stderr) or f"exit code {done.returncode}")
+    return Upload(run, "failed", _last_line(done.stderr) or "not marked as uploaded")
 
 
 def _is_uploaded(file: Path) -> bool:
-    marker = file.with_name(f"{file.name}.synced")
+    marker = _marker(file)
     return marker.is_file() and marker.stat().st_mtime_ns >= file.stat().st_mtime_ns
+
+
+def _marker(file: Path) -> Path:
+    return file.with_name(f"{file.name}.synced")
 
 
 def _require_account() -> None:
