@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = "torch torchvision torchmetrics pytorch_lightning wandb matplotlib pandas sklearn PIL"
+HEAVY = (
+    "torch torchvision torchmetrics pytorch_lightning wandb matplotlib pandas sklearn PIL altair"
+)
 
 
 def test_imports_go_strictly_downward() -> None:
@@ -27,6 +29,7 @@ def test_imports_go_strictly_downward() -> None:
         "import fovea.cli",
         "import fovea.commands.list, fovea.commands.runs, fovea.commands.table",
         "import fovea.commands.test, fovea.commands.predict, fovea.commands.completion",
+        "import fovea.commands.report, fovea.commands.compare, fovea.commands.sync",
         "from fovea.config.compose import compose_run\n"
         "from fovea.config.schema import validate\n"
         "validate(compose_run(['model=resnet', 'optimizer=muon']))",

@@ -110,6 +110,37 @@ def _parser() -> argparse.ArgumentParser:
         help="recompute recorded metrics from stored predictions; 1 where they disagree",
     )
 
+    report = commands.add_parser(
+        "report",
+        help="write runs as one HTML file: table, curves, hyper-parameters, confusion",
+        description="Writes outputs/reports/NAME.html, or runs.html of several experiments or of "
+        "all runs. The file needs neither a server nor a network.",
+    )
+    names = report.add_argument("names", nargs="*", metavar="EXPERIMENT")
+    _completed(names, paths.experiment_names)
+    report.add_argument("--all", action="store_true", help="every recorded run")
+    report.add_argument("--out", type=Path, metavar="FILE")
+
+    compare = commands.add_parser(
+        "compare",
+        help="hold runs against each other: configs, metrics, curves, and a paired test",
+        description="Prints what differs between the configs, the metrics side by side, and "
+        "McNemar's test of every pair on the test samples; writes their curves in one picture.",
+    )
+    compare.add_argument("runs", nargs="+", metavar="RUN", help="run id, or the start of one")
+
+    sync = commands.add_parser(
+        "sync",
+        help="upload offline W&B runs",
+        description="Uploads the W&B runs of ended runs. What was uploaded is left out, so that "
+        "it can be repeated; exit code 1 where an upload failed.",
+    )
+    sync.add_argument("runs", nargs="*", metavar="RUN", help="run id, or the start of one")
+    sync.add_argument("--all", action="store_true", help="every recorded run")
+    sync.add_argument(
+        "--parallel", type=_positive, default=4, metavar="N", help="uploads at a time; default: 4"
+    )
+
     bench = commands.add_parser(
         "bench",
         help="measure training speed side by side with other ways to write it",

@@ -10,7 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fovea.tracking.figures import confusion_figure, contact_sheet, learning_curves
+from fovea.tracking.figures import (
+    confusion_figure,
+    contact_sheet,
+    learning_curves,
+    overlaid_curves,
+)
 
 
 def decode(png: bytes) -> NDArray[np.uint8]:
@@ -55,6 +60,18 @@ def test_learning_curves_show_training_and_validation() -> None:
 def test_learning_curves_of_one_epoch_that_diverged() -> None:
     row = {"epoch": 0, "train/loss": float("nan"), "train/accuracy": 0.1}
     assert size(decode(learning_curves([row], "diverged"))) == roughly(432, 1080)
+
+
+def test_overlaid_curves_have_a_colour_per_run() -> None:
+    rows = [{"epoch": epoch, "val/loss": 2.0 - epoch, "train/loss": 2.5} for epoch in range(3)]
+    two = decode(
+        overlaid_curves({"first": rows, "second": [{**row, "val/loss": 1} for row in rows]})
+    )
+    assert count(two, BLUE) > 100
+    assert count(two, ORANGE) > 100
+    one = decode(overlaid_curves({"first": rows, "never ran": []}))
+    assert count(one, BLUE) > 100
+    assert count(one, ORANGE) < 100  # in the legend only
 
 
 def test_confusion_matrix_is_coloured_by_share_of_the_row() -> None:

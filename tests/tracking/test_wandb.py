@@ -104,7 +104,17 @@ def test_identity_and_config(first: OfflineRun, runs: dict[str, RunFolder]) -> N
     config = record["config"]["update"]
     assert config["model"]["hidden_sizes"] == [16]
     assert config["optimizer"]["lr"] == 0.001
-    assert config.keys() - {"_wandb"} == runs["first"].config.keys()
+    assert config["choices"] == CHOICES
+    assert config.keys() - {"_wandb", "choices"} == runs["first"].config.keys()
+
+
+def test_curves_are_over_epochs(first: OfflineRun) -> None:
+    axes = {
+        record["glob_name"]: record["step_metric"]
+        for record in first.of("metric")
+        if "glob_name" in record
+    }
+    assert axes["*"] == "epoch"
 
 
 def test_history_is_the_records_own(first: OfflineRun, runs: dict[str, RunFolder]) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curves, confusion matrix, contact sheet."""
+"""Pictures of runs: learning curves, confusion matrix, contact sheet."""
 
 from __future__ import annotations
 
@@ -17,18 +17,36 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str) -> bytes
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     for axes, quantity in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for part in ("train", "val"):
-            points = [
-                (row["epoch"] + 1, row[f"{part}/{quantity}"])
-                for row in history
-                if f"{part}/{quantity}" in row
-            ]
-            if points:
-                axes.plot(*zip(*points, strict=True), marker=".", label=part)
+            epochs, values = _points(history, f"{part}/{quantity}")
+            if epochs:
+                axes.plot(epochs, values, marker=".", label=part)
         axes.set(xlabel="epoch", ylabel=quantity)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
     figure.suptitle(title, fontsize="medium")
+    return _png(figure)
+
+
+def overlaid_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
+    """Draw loss and accuracy of several runs by epoch, training dashed, validation solid, as PNG.
+
+    Args:
+        histories: of each run, by its title; a run without epochs is in the legend only.
+    """
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    panels = figure.subplots(1, 2)
+    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
+        for index, (title, history) in enumerate(histories.items()):
+            for part, style in (("train", "--"), ("val", "-")):
+                points = _points(history, f"{part}/{quantity}")
+                label = title if part == "val" else None
+                axes.plot(*points, style, marker=".", color=f"C{index}", label=label)
+        axes.set(xlabel="epoch", ylabel=quantity, title="dashed: training, solid: validation")
+        axes.title.set_fontsize("small")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return _png(figure)
 
 
@@ -75,6 +93,12 @@ def contact_sheet(
     for axes in figure.axes:
         axes.axis("off")
     return _png(figure)
+
+
+def _points(history: Sequence[Mapping[str, float]], metric: str) -> tuple[list[float], list[float]]:
+    """Return the epochs, from 1, that have a metric, and its values."""
+    rows = [row for row in history if metric in row]
+    return [row["epoch"] + 1 for row in rows], [row[metric] for row in rows]
 
 
 def _png(figure: Figure) -> bytes:

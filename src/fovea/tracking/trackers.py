@@ -66,6 +66,9 @@ class Tracker(Protocol):
 class Wandb:
     """One W&B run per run, its id the run id, its group the experiment.
 
+    Its config is the resolved one, as W&B's tables and parallel coordinates flatten it
+    (``optimizer.lr``), and the options chosen (``choices.model``).
+
     Args:
         mode: ``offline`` writes below the run's folder; ``online`` also sends it to the server.
         project: W&B project.
@@ -100,7 +103,7 @@ class Wandb:
             group=info.experiment,
             job_type="train",
             tags=[*info.tags, *self.tags],
-            config=dict(info.config),
+            config={**info.config, "choices": info.folder.summary.get("choices", {})},
             mode=self.mode,
             resume="allow",
             settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
@@ -160,6 +163,7 @@ class _ResumedWandbLogger(WandbLogger):
 
     def start(self) -> None:
         run = self.experiment
+        run.define_metric("*", step_metric="epoch")  # its curves are over epochs
         if run.resumed:
             self._known_epochs = run.summary.get("epoch", 0.0)
 

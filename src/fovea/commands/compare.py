@@ -1,0 +1,94 @@
+"""``fovea compare``: runs against each other."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from fovea.config import paths
+from fovea.config.console import console
+from fovea.config.errors import ConfigError, RecordError
+from fovea.records import RunFolder, find_run, write_atomic
+
+_NAMED = 6  # runs that a picture's name lists
+
+
+def run(runs: Sequence[str]) -> None:
+    """Print how configs and metrics differ and a paired test; draw the curves in one picture.
+
+    Raises:
+        FoveaError: there are not two runs, or a record is missing or damaged.
+    """
+    outputs = paths.outputs()
+    records = list(dict.fromkeys(find_run(outputs, each) for each in runs))
+    if len(records) < 2:
+        raise ConfigError(f"compare needs two runs or more, and {', '.join(runs)} is one")
+    from fovea.report.differences import differing, settings
+    from fovea.tracking.figures import overlaid_curves
+
+    told = {each.id: settings(each.config, each.summary.get("choices", {})) for each in records}
+    histories = {each.id: each.history() for each in records}
+    keys = differing(list(told.values()))
+    _print("config", {key: [each.get(key, "–") for each in told.values()] for key in keys}, records)
+    metrics = dict.fromkeys(name for each in records for name in each.metrics)
+    status = {"status": [each.status for each in records]}
+    _print("metric", status | {name: _measured(name, records) for name in metrics}, records)
+    _print_pairs(records)
+
+    picture = outputs / "comparisons" / f"{_name(list(told))}.png"
+    titles = {each.id: f"{each.id} {each.summary.get('name', '')}" for each in records}
+    curves = {titles[key]: history for key, history in histories.items()}
+    write_atomic(picture, overlaid_curves(curves))
+    print(picture)
+
+
+def _print(heading: str, values: Mapping[str, Sequence[Any]], records: Sequence[RunFolder]) -> None:
+    """Print a line per key and a column per run."""
+    extra = ["difference"] if any(len(row) > len(records) for row in values.values()) else []
+    table = Table(heading, *(each.id for each in records), *extra)
+    for key, row in values.items():
+        table.add_row(*(escape(str(cell)) for cell in (key, *row)))
+    console().print(table if values else f"no difference in {heading}")
+
+
+def _measured(metric: str, records: Sequence[RunFolder]) -> list[str]:
+    """Return a metric of every run and, of two, how much the second has more."""
+    values = [each.metrics.get(metric, "–") for each in records]
+    cells = ["NaN" if each is None else _text(each) for each in values]
+    numbers = [each for each in values if isinstance(each, float)]
+    if len(values) == 2:
+        cells.append(f"{numbers[1] - numbers[0]:+.4f}" if len(numbers) == 2 else "")
+    return cells
+
+
+def _text(value: float | str) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _print_pairs(records: Sequence[RunFolder]) -> None:
+    from fovea.report.paired import compare_pairs
+    from fovea.report.predictions import read_predictions
+
+    try:
+        pairs = compare_pairs({each.id: read_predictions(each) for each in records})
+    except RecordError as error:
+        print(f"no paired test: {error}")
+        return
+    table = Table("pair", "right only in the first", "only in the second", "p", "Holm-corrected p")
+    for pair in pairs:
+        counts = (str(pair.only_first), str(pair.only_second))
+        chances = (f"{pair.p:.2g}", f"{pair.adjusted:.2g}")
+        table.add_row(f"{pair.first} {pair.second}", *counts, *chances)
+    console().print(table)
+    print(f"McNemar's exact test on {pairs[0].samples} test samples")
+
+
+def _name(ids: Sequence[str]) -> str:
+    """Return a file name that is the runs' own, and not too long."""
+    if len(ids) <= _NAMED:
+        return "-".join(ids)
+    return hashlib.sha256("-".join(ids).encode()).hexdigest()[:12]

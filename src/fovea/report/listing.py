@@ -1,0 +1,93 @@
+"""The table of runs: a line per run, of cells that are read as text and sorted by number."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fovea.report.entries import Entry
+from fovea.report.overview import Overview
+
+_SHARE = re.compile("accuracy|f1|recall|precision")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a column says of a run: its text, and the number it is sorted and filtered by."""
+
+    text: str
+    number: float | None = None
+
+    @property
+    def is_number(self) -> bool:
+        return self.number is not None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run: its cells by column, where its folder is, and what trains it again."""
+
+    id: str
+    status: str
+    error: str | None
+    link: str | None
+    command: str | None
+    cells: dict[str, Cell]
+
+
+def listing(overview: Overview, folder: Path) -> list[Line]:
+    """Return a line per run.
+
+    Args:
+        overview: the runs.
+        folder: where the page will be: links are relative to it.
+    """
+    keys = [*(key for key in overview.keys if key != "seed"), "seed"]
+    metrics = [name for name in overview.metrics if not name.startswith("train/")]
+    return [
+        Line(
+            id=entry.id,
+            status=entry.status,
+            error=entry.summary.get("error"),
+            link=_link(entry.folder.path, folder),
+            command=entry.command,
+            cells={key: _cell(entry.settings.get(key)) for key in keys}
+            | {"epochs": Cell(entry.epochs, len(entry.history))}
+            | {name: _metric(entry, name) for name in metrics}
+            | {
+                "seconds": _cell(entry.summary.get("seconds")),
+                "started": Cell(_moment(entry.summary.get("started", ""))),
+            },
+        )
+        for entry in overview.entries
+    ]
+
+
+def _link(path: Path, folder: Path) -> str | None:
+    return quote(f"{os.path.relpath(path, folder)}/") if path.is_dir() else None
+
+
+def _metric(entry: Entry, name: str) -> Cell:
+    if name not in entry.metrics:
+        return Cell("–")
+    value = entry.metrics[name]
+    if value is None:
+        return Cell("NaN")
+    return Cell(f"{value:.2%}", value) if _SHARE.search(name) else Cell(f"{value:.4g}", value)
+
+
+def _cell(value: Any) -> Cell:
+    if value is None:
+        return Cell("–")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Cell(f"{value:.6g}", value)
+    return Cell(str(value))
+
+
+def _moment(started: str) -> str:
+    """Return a time as it is read: to the minute, without the ``T``."""
+    return started[:16].replace("T", " ") or "–"

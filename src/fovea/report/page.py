@@ -1,0 +1,124 @@
+"""A report: one HTML file that needs nothing else, neither a server nor a network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from fovea import __version__
+from fovea.report import charts
+from fovea.report.coordinates import coordinates
+from fovea.report.entries import Entry
+from fovea.report.listing import listing
+from fovea.report.overview import Overview, Rows
+
+_NAMED = 12  # cells that have a colour each, at first
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder: Path) -> str:
+    """Return a report as HTML.
+
+    Args:
+        title: its heading.
+        entries: the runs.
+        tables: of each experiment shown, its name and its table as HTML.
+        folder: where the file will be: links to the runs are relative to it.
+    """
+    overview = Overview(entries)
+    curves, per_class = overview.curves(), overview.per_class()
+    confusions, missing = overview.confusions()
+    results = _results(overview)
+    drawn = {
+        name: specification | {"datasets": {charts.ROWS.name: rows}}
+        for name, specification, rows in (
+            ("curves", charts.learning_curves(), curves),
+            (
+                "parallel",
+                charts.parallel_coordinates(overview.hyperparameters),
+                _coordinates(overview, results),
+            ),
+            ("confusion", charts.confusion(), confusions),
+            ("classes", charts.per_class_accuracy(), per_class),
+        )
+        if rows
+    }
+    lines = listing(overview, folder)
+    statuses = [entry.status for entry in entries]
+    environment = Environment(
+        loader=FileSystemLoader(_ASSETS),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        title=title,
+        version=__version__,
+        written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        style=_asset("page.css"),
+        script=_asset("page.js"),
+        licence=_asset("vega-licence.txt"),
+        bundle=_bundle(),
+        charts=_json(drawn),
+        drawn=drawn,
+        statuses={status: statuses.count(status) for status in dict.fromkeys(statuses)},
+        tables={name: Markup(table) for name, table in tables.items()},
+        runs=lines,
+        numeric={key for line in lines for key, cell in line.cells.items() if cell.is_number},
+        metrics=list(dict.fromkeys(metric for row in curves for metric in row["y"])),
+        colours=["cell", *overview.keys],
+        colour="cell" if len(set(overview.cells)) <= _NAMED else overview.keys[0],
+        several=len(set(overview.cells)) < len(entries),
+        results=list(results),
+        cells=list(dict.fromkeys(row["cell"] for row in [*confusions, *per_class])),
+        missing=missing,
+    )
+
+
+def _results(overview: Overview) -> dict[str, list[float | None]]:
+    """Return every final metric that some run has, per run; ``None`` is what was no number."""
+    values = {
+        name: [entry.metrics.get(name) for entry in overview.entries] for name in overview.metrics
+    }
+    return {name: each for name, each in values.items() if any(one is not None for one in each)}
+
+
+def _coordinates(overview: Overview, results: Mapping[str, Sequence[float | None]]) -> Rows:
+    """Return the rows of the parallel coordinates: none where there is nothing to compare."""
+    if not overview.hyperparameters or not results:
+        return []
+    settings = [entry.settings for entry in overview.entries]
+    return coordinates(
+        [entry.id for entry in overview.entries],
+        overview.cells,
+        {key: [each.get(key) for each in settings] for key in overview.hyperparameters},
+        results,
+    )
+
+
+def _json(value: Any) -> Markup:
+    """Return JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+
+
+@cache
+def _bundle() -> Markup:
+    """Return Vega, Vega-Lite and Vega-Embed as one script, of the version altair writes for."""
+    major, minor, *_ = alt.SCHEMA_VERSION.removeprefix("v").split(".")
+    version = f"{major}.{minor}"
+    return Markup(vl_convert.javascript_bundle(vl_version=version))  # pyright: ignore[reportCallIssue]
+
+
+def _asset(name: str) -> Markup:
+    return Markup((_ASSETS / name).read_text(encoding="utf-8"))

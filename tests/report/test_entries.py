@@ -1,0 +1,83 @@
+"""The runs of a report, whatever became of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic_runs import record
+
+from fovea.records import all_runs
+from fovea.report.entries import Entry, planned, recorded
+from fovea.sweep.plan import plan_experiment
+
+
+def entry(outputs: Path, run: str = "a") -> Entry:
+    (found,) = (each for each in recorded(all_runs(outputs)) if each.id == run)
+    return found
+
+
+def test_a_recorded_run(outputs: Path) -> None:
+    record(outputs, "a", "model=resnet", "optimizer.lr=0.5", "rerun=true", experiment="trial")
+    found = entry(outputs)
+    assert (found.status, found.epochs, found.metrics["test/accuracy"]) == ("finished", "4", 0.9)
+    assert found.settings["model"] == "resnet"
+    assert found.settings["experiment"] == "trial"
+    assert found.settings["optimizer.lr"] == 0.5
+    assert found.command == "fovea train model=resnet optimizer.lr=0.5 rerun=true"
+
+
+def test_a_command_is_quoted_for_the_shell(outputs: Path) -> None:
+    record(outputs, "a", "model.hidden_sizes=[8,8]")
+    assert entry(outputs).command == "fovea train 'model.hidden_sizes=[8,8]' rerun=true"
+
+
+def test_a_run_without_its_overrides_has_no_command(outputs: Path) -> None:
+    run = record(outputs, "a")
+    (run.path / ".hydra" / "overrides.yaml").unlink()
+    assert entry(outputs).command is None
+
+
+@pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
+def test_a_run_that_did_not_end(outputs: Path, status: str) -> None:
+    record(outputs, "a", status=status)
+    found = entry(outputs)
+    assert (found.status, found.epochs, found.metrics) == (status, "2 of 4", {})
+
+
+def test_a_run_that_diverged(outputs: Path) -> None:
+    record(outputs, "a", accuracy=None)
+    found = entry(outputs)
+    assert (found.status, found.metrics["test/accuracy"]) == ("diverged", None)
+
+
+@pytest.mark.parametrize("file", ["summary.json", "history.csv", "config.yaml"])
+def test_a_damaged_run_is_shown_as_such(outputs: Path, file: str) -> None:
+    run = record(outputs, "a")
+    (run.path / file).write_text("{,\n1,2,3")
+    found = entry(outputs)
+    assert found.status == "damaged"
+    assert str(run.path / file) in found.summary["error"]
+
+
+def test_the_latest_run_is_first(outputs: Path) -> None:
+    for run, started in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
+        record(outputs, run, started=started)
+    assert [each.id for each in recorded(all_runs(outputs))] == ["b", "a", "c"]
+
+
+def test_planned_runs_are_there_before_they_are_run(outputs: Path) -> None:
+    plan = plan_experiment("quickstart")
+    record(outputs, plan[1].folder.id)
+    entries = planned({"quickstart": plan})
+    assert [each.id for each in entries] == [run.folder.id for run in plan]
+    assert [each.status for each in entries[:3]] == ["not run", "finished", "not run"]
+    assert entries[0].command == "fovea train model=mlp seed=0 experiment=quickstart"
+    assert entries[1].command == "fovea train model=mlp seed=1 experiment=quickstart rerun=true"
+    assert entries[0].epochs == "0 of 20"
+
+
+def test_a_run_that_experiments_share_is_shown_once(outputs: Path) -> None:
+    plan = plan_experiment("quickstart")
+    entries = planned({"quickstart": plan, "other": plan[:2]})
+    assert len(entries) == len(plan)

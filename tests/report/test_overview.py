@@ -1,0 +1,106 @@
+"""Runs seen together: cells, curves, confusion."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from synthetic_runs import predict, record
+
+from fovea.records import all_runs
+from fovea.report import overview
+from fovea.report.entries import recorded
+from fovea.report.overview import Overview
+
+
+def seen(outputs: Path) -> Overview:
+    return Overview(sorted(recorded(all_runs(outputs)), key=lambda entry: entry.id))
+
+
+def test_a_cell_is_told_by_what_differs_less_the_seed(outputs: Path) -> None:
+    record(outputs, "a", "model=mlp", "seed=0")
+    record(outputs, "b", "model=mlp", "seed=1")
+    record(outputs, "c", "model=lenet5", "optimizer.lr=0.1")
+    found = seen(outputs)
+    assert found.keys == ["model", "optimizer.lr", "seed"]
+    assert found.hyperparameters == ["model", "optimizer.lr"]
+    assert found.cells == ["mlp, lr=0.001", "mlp, lr=0.001", "lenet5, lr=0.1"]
+
+
+def test_runs_that_do_not_differ_are_told_by_model_and_data(outputs: Path) -> None:
+    record(outputs, "a")
+    found = seen(outputs)
+    assert (found.keys, found.cells) == ([], ["mlp, digits"])
+
+
+def test_a_damaged_run_is_a_cell_of_its_own(outputs: Path) -> None:
+    record(outputs, "a")
+    (record(outputs, "b").path / "config.yaml").write_text("[")
+    assert seen(outputs).cells == ["mlp, digits", "b"]
+
+
+def test_test_metrics_come_first(outputs: Path) -> None:
+    metrics = {"train/loss": 1, "val/accuracy": 1, "test/loss": 1, "test/accuracy": 1, "own": 1}
+    record(outputs, "a", metrics=metrics)
+    assert seen(outputs).metrics == [
+        *("test/accuracy", "test/loss", "val/accuracy", "train/loss", "own"),
+    ]
+
+
+def test_curves(outputs: Path) -> None:
+    record(outputs, "a", "seed=3", accuracy=None)
+    record(outputs, "b", "seed=4")
+    curve, _ = seen(outputs).curves()
+    assert curve["run"] == "a"
+    assert curve["keys"] == {"cell": "mlp, digits", "seed": "3"}
+    assert curve["at"] == [0, 1, 2, 3]
+    assert curve["x"] == {
+        "epoch": [1, 2, 3, 4],
+        "step": [10, 20, 30, 40],
+        "seconds": [0.5, 1.0, 1.5, 2.0],
+    }
+    assert curve["y"]["train/loss"] == [1.55, 1.1, "NaN", "NaN"]
+
+
+def test_long_histories_are_thinned_and_keep_both_ends(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "_POINTS", 20)
+    for run in "ab":
+        record(outputs, run, f"seed={ord(run)}", epochs=95)
+    for curve in seen(outputs).curves():
+        epochs = curve["x"]["epoch"]
+        assert (epochs[0], epochs[-1]) == (1, 95)
+        assert len(epochs) == len(curve["at"]) == len(curve["y"]["val/loss"]) <= 11
+
+
+def test_confusion_is_summed_over_a_cells_runs(outputs: Path) -> None:
+    predict(record(outputs, "a", "seed=0", classes=2), [0, 0, 1, 1], [0, 1, 1, 1])
+    predict(record(outputs, "b", "seed=1", classes=2), [0, 0, 1, 1], [0, 0, 1, 2])
+    (row,), missing = seen(outputs).confusions()
+    assert row["names"] == ["class 0", "class 1", "output 2"]
+    entries = zip(row["true"], row["predicted"], row["count"], strict=True)
+    assert set(entries) == {(0, 0, 3), (0, 1, 1), (1, 1, 3), (1, 2, 1)}
+    assert missing == []
+
+
+def test_what_has_no_confusion_matrix_is_named(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overview, "_CONFUSIONS", 5)
+    record(outputs, "a", "model=mlp", accuracy=0.5, classes=2)
+    record(outputs, "b", "model=lenet5", accuracy=0.5, classes=2)
+    record(outputs, "c", "model=vgg").predictions.unlink()
+    record(outputs, "d", "model=resnet", status="failed")  # has nothing to show: not missing
+    rows, missing = seen(outputs).confusions()
+    assert [row["cell"] for row in rows] == ["mlp"]
+    assert missing == [
+        "the confusion matrix of lenet5: too many for one file",
+        "run c has no test predictions (finished)",
+    ]
+
+
+def test_accuracy_on_every_class(outputs: Path) -> None:
+    record(outputs, "a", per_class_accuracy={"cat": 0.123456, "dog": None})
+    (row,) = seen(outputs).per_class()
+    assert (row["names"], row["accuracy"], row["order"]) == (["cat", "dog"], [0.1235, None], [0, 1])
