@@ -26,15 +26,17 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
         raise ConfigError(f"no runs in {outputs / 'runs'}; train some: fovea train")
     from fovea.report.entries import planned, recorded
     from fovea.report.page import page
-    from fovea.report.paper import fragments
     from fovea.sweep.plan import plan_experiment
+    from fovea.sweep.telling import table_of
+    from fovea.tables.html import fragment
 
     plans = {name: plan_experiment(name) for name in names or _experiments(records)}
     title = "All runs" if all else ", ".join(plans)
     file = out or outputs / "reports" / f"{names[0] if len(plans) == 1 and names else 'runs'}.html"
     folder = file.resolve().parent
     entries = recorded(records) if all else planned(plans)
-    html = page(title, entries, fragments(plans), folder)
+    tables = {name: fragment(table_of(plan)) for name, plan in plans.items()}
+    html = page(title, entries, tables, folder)
     try:
         write_atomic(file, html.encode())
     except OSError as error:

@@ -20,6 +20,7 @@ from fovea.report.coordinates import coordinates
 from fovea.report.entries import Entry
 from fovea.report.listing import listing
 from fovea.report.overview import Overview, Rows
+from fovea.tables.html import STYLE
 
 _NAMED = 12  # cells that have a colour each, at first
 _ASSETS = Path(__file__).parent / "assets"
@@ -65,7 +66,7 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
         title=title,
         version=__version__,
         written=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        style=_asset("page.css"),
+        style=_asset("page.css") + Markup(STYLE),
         script=_asset("page.js"),
         licence=_asset("vega-licence.txt"),
         bundle=_bundle(),

@@ -29,16 +29,25 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
     from fovea.tables.terminal import print_table
 
     name = runs[0].config["experiment"]
-    definition = definition_of(runs, changed=changed)
-    known = published(name) if name and not changed else {}
-    results = known | recorded(runs, definition)
-    table = tell(runs, definition, results)
+    table = table_of(runs, changed=changed)
     print_table(table)
     if name and not changed:
         folder = Path(runs[0].config["outputs"]) / "tables"
         kinds = ",".join(file.suffix[1:] for file in write_table(table, folder, name))
         print(f"{folder / name}.{{{kinds}}}")
     return table
+
+
+def table_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
+    """Return the table of a sweep, from this machine's records and what is published.
+
+    Raises:
+        FoveaError: as of :func:`report`.
+    """
+    name = runs[0].config["experiment"]
+    definition = definition_of(runs, changed=changed)
+    known = published(name) if name and not changed else {}
+    return tell(runs, definition, known | recorded(runs, definition))
 
 
 def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> TableDefinition:
