@@ -58,7 +58,9 @@ def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table
     """
     name = runs[0].config["experiment"]
     folder = paths.experiment(name) if name else None
-    definition = load_definition(folder / "table.yaml") if folder else TableDefinition()
+    if folder is None:
+        return TableDefinition()
+    definition = load_definition(folder / "table.yaml")
     if changed:
         alone = [column.model_copy(update={"ratio": False}) for column in definition.columns]
         return TableDefinition(columns=alone)
