@@ -11,7 +11,7 @@ from synthetic_runs import predict, record
 
 from fovea.config.errors import RecordError
 from fovea.report.paired import compare_pairs, mcnemar
-from fovea.report.predictions import Predictions, read_predictions
+from fovea.tables.predictions import Predictions, read_predictions
 
 
 def predictions(*guesses: int, labels: tuple[int, ...] = (0, 0, 0, 0, 1, 1, 1, 1)) -> Predictions:

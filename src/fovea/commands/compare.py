@@ -71,7 +71,7 @@ def _text(value: float | str) -> str:
 
 def _print_pairs(records: Sequence[RunFolder]) -> None:
     from fovea.report.paired import compare_pairs
-    from fovea.report.predictions import read_predictions
+    from fovea.tables.predictions import read_predictions
 
     try:
         pairs = compare_pairs({each.id: read_predictions(each) for each in records})

@@ -12,7 +12,7 @@ import numpy as np
 from fovea.config.errors import RecordError
 from fovea.report.differences import differing
 from fovea.report.entries import Entry
-from fovea.report.predictions import read_predictions
+from fovea.tables.predictions import read_predictions
 
 _POINTS = 12_000  # of all learning curves, for each metric; longer histories are thinned evenly
 _CONFUSIONS = 100_000  # entries of all confusion matrices that are not 0

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from statsmodels.stats.multitest import multipletests
 
 from fovea.config.errors import RecordError
-from fovea.report.predictions import Predictions
+from fovea.tables.predictions import Predictions
 
 
 @dataclass(frozen=True)

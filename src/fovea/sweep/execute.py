@@ -19,7 +19,7 @@ from fovea.records import Status
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import States
-from fovea.sweep.telling import report
+from fovea.sweep.telling import definition_of, report
 from fovea.tables.results import published
 from fovea.workers import NotDoneError, WorkerDiedError
 
@@ -42,12 +42,13 @@ def execute(
         changed: the grid is not the experiment's own.
 
     Raises:
-        FoveaError: the outputs cannot be written, or the only run failed for a reason that is the
-            user's to mend.
+        FoveaError: the experiment's ``table.yaml`` is not valid, the outputs cannot be written, or
+            the only run failed for a reason that is the user's to mend.
         SweepError: some of several runs failed; the others are done, or are not with
             ``stop_on_failure``.
     """
     asked = runs[0].config
+    definition_of(runs, changed=changed)  # a mistake in table.yaml is told before any training
     if asked["dry_run"]:
         print_overview(runs)
         return

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.config.errors import RecordError
 from fovea.records import RunFolder
 
 _TOLERANCE = 1e-6  # recorded in float32, or to six places
@@ -40,11 +39,13 @@ def verify(run: RunFolder) -> list[Disagreement] | None:
     """
     if not run.predictions.is_file():
         return None
-    probabilities, predictions, labels = _read(run)
-    expected = _metrics(probabilities, predictions, labels)
+    from fovea.tables.predictions import read_predictions, read_probabilities
+
+    told = read_predictions(run)
+    predictions, labels = told.predictions, told.labels
+    expected = _metrics(read_probabilities(run), predictions, labels)
     recorded = {name: value for name, value in run.metrics.items() if name in expected}
-    classes = run.read("data.json").get("classes", [])
-    for index, name in enumerate(classes):
+    for index, name in enumerate(told.classes):
         of_class = predictions[labels == index]
         if len(of_class):
             share = float((of_class == index).mean())
@@ -85,21 +86,3 @@ def _macro_f1(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> floa
         hits = ((predictions == each) & (labels == each)).sum()
         scores.append(2 * hits / ((predictions == each).sum() + (labels == each).sum()))
     return float(np.mean(scores))
-
-
-def _read(
-    run: RunFolder,
-) -> tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        table = parquet.read_table(run.predictions)
-        labels, predictions = (table[name].to_numpy() for name in ("label", "prediction"))
-        flat = table["probabilities"].combine_chunks().flatten().to_numpy()
-        return flat.reshape(len(labels), -1), predictions, labels
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        reason = str(error).partition("\n")[0]
-        raise RecordError(
-            f"{run.predictions}: damaged ({reason}); train it again with rerun=true"
-        ) from error

@@ -49,16 +49,30 @@ def read_predictions(run: RunFolder) -> Predictions:
     Raises:
         RecordError: they are missing or damaged.
     """
+    table = _read(run, "label", "prediction")
+    labels, predictions = (table[name].to_numpy() for name in table.column_names)
+    data = run.read("data.json")
+    classes = tuple(data.get("classes", ()))
+    return Predictions(labels, predictions, classes, data.get("fingerprint", ""))
+
+
+def read_probabilities(run: RunFolder) -> NDArray[np.float32]:
+    """Read the probabilities ``(N, outputs)`` of a run's test samples.
+
+    Raises:
+        RecordError: they are missing or damaged.
+    """
+    column = _read(run, "probabilities")["probabilities"].combine_chunks()
+    return column.flatten().to_numpy().reshape(len(column), -1)
+
+
+def _read(run: RunFolder, *columns: str) -> pa.Table:
     if not run.predictions.is_file():
         raise RecordError(f"run {run.id} has no test predictions ({run.status or 'not run'})")
     try:
-        table = pq.read_table(run.predictions, columns=["label", "prediction"])
-        labels, predictions = (table[name].to_numpy() for name in table.column_names)
-    except (OSError, pa.ArrowException) as error:
+        return pq.read_table(run.predictions, columns=list(columns)).select(list(columns))
+    except (OSError, pa.ArrowException, KeyError) as error:
         reason = str(error).partition("\n")[0]
         raise RecordError(
             f"{run.predictions}: damaged ({reason}); train it again with rerun=true"
         ) from error
-    data = run.read("data.json")
-    classes = tuple(data.get("classes", ()))
-    return Predictions(labels, predictions, classes, data.get("fingerprint", ""))
