@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,6 +25,7 @@ from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
 from fovea.losses import CrossEntropy
 from fovea.records import RunFolder
+from fovea.tasks.classification import Classification
 from fovea.training.train import train
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -67,7 +72,7 @@ def offline_run(run: RunFolder) -> OfflineRun:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunFolder]]:
     """One finished run, two that fail, and another finished one, in one process."""
     home = tmp_path_factory.mktemp("runs")
-    kinds = ("first", "bad_data", "bad_step", "second")
+    kinds = ("first", "bad_data", "bad_step", "second", "taken_up")
     folders = {kind: RunFolder(home / kind) for kind in kinds}
     common = ["trainer.accelerator=cpu", "trainer.limit_batches=3", "model.hidden_sizes=[16]"]
 
@@ -87,7 +92,25 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunFold
         with burst, pytest.raises(ArithmeticError):
             start("bad_step")
         start("second", "epochs=1", "seed=1")
+        with interrupt_at(5), pytest.raises(KeyboardInterrupt):
+            start("taken_up", "epochs=3")
+        start("taken_up", "epochs=3")
         yield folders
+
+
+@contextmanager
+def interrupt_at(batch: int) -> Iterator[None]:
+    """Send this process a SIGTERM while it trains on a batch, counted from 1 over all epochs."""
+    seen = count(1)
+    original = Classification.training_loss
+
+    def counting(task: Classification, drawn: Any) -> Any:
+        if next(seen) == batch:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(task, drawn)
+
+    with mock.patch.object(Classification, "training_loss", counting):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +148,16 @@ def test_history_is_the_records_own(first: OfflineRun, runs: dict[str, RunFolder
                 logged |= item
         assert logged["trainer/global_step"] == row["step"] - 1
         assert logged.items() >= {k: v for k, v in row.items() if k != "step"}.items()
+
+
+def test_the_history_of_a_run_taken_up_has_neither_gaps_nor_doubles(
+    runs: dict[str, RunFolder],
+) -> None:
+    told = offline_run(runs["taken_up"])
+    trained = [item["epoch"] for item in told.history if "train/loss" in item]
+    validated = [item["epoch"] for item in told.history if "val/loss" in item]
+    assert trained == validated == [0, 1, 2]
+    assert told.exit_code == 0
 
 
 def test_summary_and_exit_code(first: OfflineRun, runs: dict[str, RunFolder]) -> None:
