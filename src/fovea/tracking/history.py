@@ -85,7 +85,7 @@ class Stopwatch(Callback):
     ) -> None:
         self.startup_seconds: float | None = None
         self._origin = origin
-        self.after_first_step = after_first_step
+        self._after_first_step = after_first_step
         self._started = 0.0
         self._trained: float | None = None
 
@@ -109,8 +109,8 @@ class Stopwatch(Callback):
         if self.startup_seconds is None and trainer.global_step:
             stopped = time.perf_counter()
             self.startup_seconds = round(stopped - self._origin, 3)
-            if self.after_first_step is not None:
-                self.after_first_step(trainer)
+            if self._after_first_step is not None:
+                self._after_first_step(trainer)
             self._started += time.perf_counter() - stopped
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

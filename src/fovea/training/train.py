@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.loggers import Logger
 
 from fovea.metrics import per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
@@ -24,7 +25,7 @@ from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording
 from fovea.training.results import describe_data, describe_machine, write_results
-from fovea.training.resume import Interrupted, take_up
+from fovea.training.resume import take_up
 
 log = logging.getLogger(__name__)
 
@@ -70,12 +71,24 @@ def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
 def _train_and_test(
     config: Mapping[str, Any], run: RunFolder, recording: Recording
 ) -> tuple[dict[str, Any], Outcome]:
-    """Return a run's summary, and what its tracker is told of the test."""
     seed_everything(config["seed"], verbose=False)
     lab = assemble(config)
-    data, task, settings = lab.data, lab.task, lab.settings
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
+    if lab.settings.threads:
+        torch.set_num_threads(lab.settings.threads)
+    startup_seconds = _train(lab, config, run, recording)
+    summary, outcome = _test(lab, config, run, recording.name)
+    return summary | {"startup_seconds": startup_seconds}, outcome
+
+
+def _train(
+    lab: Lab, config: Mapping[str, Any], run: RunFolder, recording: Recording
+) -> float | None:
+    """Train, or go on where the run was interrupted.
+
+    Returns:
+        The seconds to the first optimizer step; ``None`` where none was left to take.
+    """
+    data, settings = lab.data, lab.settings
     data.setup()
     interrupted = take_up(run, config, data.fingerprint)
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
@@ -90,80 +103,26 @@ def _train_and_test(
         "%s: %s; %d parameters; %s",
         recording.name,
         ", ".join(f"{size} {part}" for part, size in data.sizes.items()),
-        count_parameters(task.model),
+        count_parameters(lab.task.model),
         settings.resolved_precision,
     )
     for reason in data.skipped:
         log.warning("left out: %s", reason)
     history = History(run, interrupted.epochs if interrupted else ())
-    stopwatch = Stopwatch(recording.origin)
     if interrupted and interrupted.complete:
-        curves = recording.track()
-        replay(history.rows.values(), curves)
-        curves.finalize("success")
-    else:
-        _fit(lab, config["epochs"], run, recording, history, stopwatch, compiling, interrupted)
-
-    rows = run.history()
-    selected, epoch = _select(config, rows, data.has_validation)
-    metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
-    metrics |= measure(lab, load_checkpoint(run, selected))
-    describe_data(run, data)  # streamed files that were left out are known only now
-    predictions = task.test_predictions
-    assert predictions is not None
-    outputs = predictions.probabilities.shape[1]
-    names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
-    confusion = write_results(run, predictions, names, rows, recording.name)
-    shares = per_class_accuracy(confusion).tolist()
-    summary = {
-        "metrics": metrics,
-        "per_class_accuracy": {
-            name: None if share != share else round(share, 6)
-            for name, share in zip(task.classes, shares, strict=False)
-        },
-        "selected": selected,
-        "best_epoch": epoch + 1,
-        "epochs": len(rows),
-        "steps": int(rows[-1]["step"]),
-        "diverged": not isfinite(rows[-1]["train/loss"]),
-        "target_reached": settings.reached_target(rows[-1]["train/accuracy"]),
-        "startup_seconds": stopwatch.startup_seconds,
-        "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
-        "peak_memory_mib": peak_memory_mib(),
-        **_cost(lab),
-        "protocol": _protocol(config, selected),
-        "skipped": len(data.skipped),
-    }
-    return summary, Outcome(
-        summary=summary,
-        classes=names,
-        predictions=predictions.probabilities.argmax(dim=1).numpy(),
-        labels=predictions.labels.numpy(),
-        pictures=data.pictures(_PICTURES),
-    )
-
-
-def _fit(
-    lab: Lab,
-    epochs: int,
-    run: RunFolder,
-    recording: Recording,
-    history: History,
-    stopwatch: Stopwatch,
-    compiling: Choice,
-    interrupted: Interrupted | None,
-) -> None:
-    data, settings = lab.data, lab.settings
-    alone = settings.devices == 1  # else the processes that train are others than this one
+        history.save()
+        _tell(recording.track(), history)
+        return None
 
     def attach(trainer: Trainer) -> None:
         logger = recording.track()
         replay(history.rows.values(), logger)
         trainer.loggers.append(logger)
 
-    if alone:  # the first step does not wait for W&B, which takes 2 s to import and to start
-        stopwatch.after_first_step = attach
+    alone = settings.devices == 1  # else the processes that train are others than this one
     curves = None if alone else recording.track()
+    # The first step does not wait for W&B, which takes 2 s to import and to start.
+    stopwatch = Stopwatch(recording.origin, attach if alone else None)
     checkpoints = Checkpoints(
         run.checkpoints,
         history,
@@ -171,7 +130,7 @@ def _fit(
         earlier=recording.seconds_before,
     )
     trainer = settings.trainer(
-        epochs=epochs,
+        epochs=config["epochs"],
         loggers=[history],
         callbacks=[
             stopwatch,
@@ -186,8 +145,57 @@ def _fit(
         raise (error.__context__ or KeyboardInterrupt()) from None
     checkpoints.stop_if_interrupted()  # in the last step, after which nobody looked
     if curves is not None:
-        replay(run.history(), curves)
-        curves.finalize("success")
+        _tell(curves, History(run, run.history()))
+    return stopwatch.startup_seconds
+
+
+def _tell(logger: Logger, history: History) -> None:
+    """Tell a logger a whole history."""
+    replay(history.rows.values(), logger)
+    logger.finalize("success")
+
+
+def _test(
+    lab: Lab, config: Mapping[str, Any], run: RunFolder, name: str
+) -> tuple[dict[str, Any], Outcome]:
+    """Test the selected weights once; return the run's summary, and what its tracker is told."""
+    data, task, settings = lab.data, lab.task, lab.settings
+    rows = run.history()
+    selected, epoch = _select(config, rows, data.has_validation)
+    metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
+    metrics |= measure(lab, load_checkpoint(run, selected))
+    describe_data(run, data)  # streamed files that were left out are known only now
+    predictions = task.test_predictions
+    assert predictions is not None
+    outputs = predictions.probabilities.shape[1]
+    names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
+    confusion = write_results(run, predictions, names, rows, name)
+    shares = per_class_accuracy(confusion).tolist()
+    summary = {
+        "metrics": metrics,
+        "per_class_accuracy": {
+            name: None if share != share else round(share, 6)
+            for name, share in zip(task.classes, shares, strict=False)
+        },
+        "selected": selected,
+        "best_epoch": epoch + 1,
+        "epochs": len(rows),
+        "steps": int(rows[-1]["step"]),
+        "diverged": not isfinite(rows[-1]["train/loss"]),
+        "target_reached": settings.reached_target(rows[-1]["train/accuracy"]),
+        "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
+        "peak_memory_mib": peak_memory_mib(),
+        **_cost(lab),
+        "protocol": _protocol(config, selected),
+        "skipped": len(data.skipped),
+    }
+    return summary, Outcome(
+        summary=summary,
+        classes=names,
+        predictions=predictions.probabilities.argmax(dim=1).numpy(),
+        labels=predictions.labels.numpy(),
+        pictures=data.pictures(_PICTURES),
+    )
 
 
 def _cost(lab: Lab) -> dict[str, int]:
