@@ -12,7 +12,7 @@ from fovea.config.code import changed_modules, code_of
 from fovea.config.compose import compose_run, compose_sweep, config_loader
 from fovea.records import RunFolder
 from fovea.sweep.overview import print_overview
-from fovea.sweep.plan import PlannedRun, plan
+from fovea.sweep.plan import PlannedRun, differing, plan
 from fovea.sweep.state import Costs, States
 from fovea.training.assemble import data_fingerprint
 
@@ -134,6 +134,23 @@ def test_costs_are_those_of_runs_that_do_the_same_work(outputs: Path) -> None:
     assert [costs.seconds(run) for run in runs] == [40.0] * 4 + [None] * 4
     assert costs.seconds(runs[1], epochs=4) == pytest.approx(24.0)
     assert costs.seconds(runs[1], epochs=12) == 0.0
+
+
+def test_a_run_tells_what_its_own_epochs_take(outputs: Path) -> None:
+    (run,) = planned("seed=0", "epochs=10")
+    record(run, "interrupted")
+    run.folder.write_history([{"epoch": 0.0, "seconds": 2.0}, {"epoch": 1.0, "seconds": 4.0}])
+    assert Costs([run.folder]).seconds(run, epochs=2) == pytest.approx(24.0)
+
+
+def test_cells_of_arms_are_told_by_their_arm_and_what_differs_in_it() -> None:
+    cells = [
+        ("arm=a", "optimizer=sgd", "optimizer.lr=0.1", "epochs=1"),
+        ("arm=a", "optimizer=sgd", "optimizer.lr=0.2", "epochs=1"),
+        ("arm=b", "optimizer=adam", "model=mlp", "epochs=1"),
+    ]
+    assert differing(cells) == ["arm", "optimizer.lr"]
+    assert differing([cell[1:] for cell in cells]) == ["optimizer", "optimizer.lr"]
 
 
 def test_the_overview_lists_every_run(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,7 +15,7 @@ from rich.table import Table
 from fovea.config.console import console
 from fovea.launchers import Launcher
 from fovea.records import all_runs
-from fovea.sweep.plan import PlannedRun, differing
+from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.sweep.state import Costs, States
 
 _STYLES = {
@@ -47,7 +47,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
         seconds = costs.seconds(run, state.epochs if state.kind != "stale" else 0)
         waits = state.redo or state.kind == "running"
         left[run.folder.id] = seconds if waits else 0.0
-        overrides = dict(item.split("=", 1) for item in run.cell)
+        overrides = pairs(run.cell)
         table.add_row(
             *(escape(overrides.get(key, "–")) for key in swept),
             str(run.config["seed"]),

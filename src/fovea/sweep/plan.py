@@ -126,14 +126,20 @@ def plan_experiment(name: str) -> list[PlannedRun]:
         return plan(loader, master, [*params, *arguments], sweeper.arms)
 
 
+def pairs(overrides: Sequence[str]) -> dict[str, str]:
+    """Return the value of each override by its key; a deletion (``~key``) has none."""
+    return {key: value for key, _, value in (each.partition("=") for each in overrides)}
+
+
 def differing(cells: Sequence[tuple[str, ...]]) -> list[str]:
-    """Return the override keys in which cells differ."""
-    values: dict[str, set[str]] = {}
+    """Return the override keys that tell cells apart: in an arm, those its name does not."""
+    values: dict[tuple[str | None, str], set[str]] = {}
     for cell in cells:
-        for item in cell:
-            key, _, value = item.partition("=")
-            values.setdefault(key, set()).add(value)
-    return [key for key, seen in values.items() if len(seen) > 1]
+        overrides = pairs(cell)
+        arm = overrides.get("arm")
+        for key, value in overrides.items():
+            values.setdefault((None if key == "arm" else arm, key), set()).add(value)
+    return list(dict.fromkeys(key for (_, key), seen in values.items() if len(seen) > 1))
 
 
 class _Composer:

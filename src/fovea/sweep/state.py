@@ -102,24 +102,32 @@ class States:
 
 
 class Costs:
-    """Estimates the seconds of runs from those of finished ones that do the same work.
+    """Estimates the seconds of runs from those of others that do the same work.
 
     Args:
-        folders: records; of several of one id the first counts.
+        folders: records, finished or not; of several of one id the first counts.
     """
 
     def __init__(self, folders: Iterable[RunFolder]) -> None:
         self._per_epoch: dict[str, list[float]] = {}
         for folder in {folder.id: folder for folder in folders}.values():
-            with suppress(RecordError):
-                if folder.status == "finished" and (epochs := folder.summary.get("epochs")):
-                    seconds = folder.summary["seconds"] / epochs
+            with suppress(RecordError, OSError):
+                if seconds := _seconds_per_epoch(folder):
                     self._per_epoch.setdefault(_work(folder.config), []).append(seconds)
 
     def seconds(self, run: PlannedRun, epochs: int = 0) -> float | None:
         """Return what is left of a run with so many epochs behind it; ``None`` if unknown."""
         known = self._per_epoch.get(_work(run.config))
         return fmean(known) * max(run.config["epochs"] - epochs, 0) if known else None
+
+
+def _seconds_per_epoch(folder: RunFolder) -> float | None:
+    """Return what an epoch takes; of a finished run, with all it does besides training."""
+    if folder.status == "finished":
+        epochs = folder.summary.get("epochs")
+        return folder.summary["seconds"] / epochs if epochs else None
+    told = [row["seconds"] for row in folder.history() if "seconds" in row]
+    return fmean(told) if told else None
 
 
 def _work(config: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
-from fovea.sweep.plan import PlannedRun, differing
+from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.tables.build import build_table
 from fovea.tables.cells import Cell
 from fovea.tables.definition import TableDefinition, load_definition
@@ -127,6 +127,6 @@ def _values(run: PlannedRun, definition: TableDefinition, swept: Sequence[str]) 
     values = {key: run.value(key) for key in definition.keys}
     if definition.rows.key is not None:
         return values
-    overrides = dict(item.split("=", 1) for item in run.cell)
+    overrides = pairs(run.cell)
     told = {name: overrides[name] for name in swept if name in overrides}
     return values | (told or {group: run.choices[group] for group in ("model", "data")})
