@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from fovea.workers import WorkerDiedError, run_in_workers
+from fovea.workers import NotDoneError, WorkerDiedError, run_in_workers
 
 TWO = [{"OMP_NUM_THREADS": "3"}, {"OMP_NUM_THREADS": "3"}]
 
@@ -54,11 +54,32 @@ def sleep_until_interrupted(files: tuple[str, str]) -> None:
         raise
 
 
+def fail_or_sleep(task: tuple[str, tuple[str, str]]) -> None:
+    """Sleep, or fail once the other sleeps."""
+    kind, files = task
+    if kind == "sleep":
+        sleep_until_interrupted(files)
+    wait_for(Path(files[0]))
+    raise ValueError("no such thing")
+
+
 def wait_for(*files: Path) -> None:
     deadline = time.monotonic() + 30
     while not all(file.exists() for file in files):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_an_outcome_may_stop_the_others(tmp_path: Path) -> None:
+    files = str(tmp_path / "started"), str(tmp_path / "interrupted")
+    outcomes = run_in_workers(
+        fail_or_sleep,
+        [("sleep", files), ("fail", files), ("fail", files)],
+        TWO,
+        lambda outcome: isinstance(outcome, ValueError),
+    )
+    assert [type(outcome) for outcome in outcomes] == [NotDoneError, ValueError, NotDoneError]
+    assert (tmp_path / "interrupted").exists()
 
 
 def test_workers_are_kept_alive(capsys: pytest.CaptureFixture[str]) -> None:
