@@ -58,7 +58,8 @@ class Checkpoints(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = time.monotonic()
         if self._random is not None:
-            _set_random_states(self._random)
+            if trainer.world_size == 1:
+                _set_random_states(self._random)
             loader: Any = trainer.train_dataloader
             loader.sampler.take_up(trainer.current_epoch, cast("Task", pl_module).batches)
         # Lightning's handlers, set before this, are put back to what they were at its teardown.

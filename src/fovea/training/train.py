@@ -140,7 +140,8 @@ def _train(
         ],
     )
     try:
-        trainer.fit(lab.task, datamodule=data, ckpt_path=interrupted and interrupted.file)
+        checkpoint = interrupted and interrupted.file
+        trainer.fit(lab.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as error:  # what Lightning makes of an interrupt
         raise (error.__context__ or KeyboardInterrupt()) from None
     checkpoints.stop_if_interrupted()  # in the last step, after which nobody looked
