@@ -12,7 +12,7 @@ from fovea.config.code import changed_modules, code_of
 from fovea.config.compose import compose_run, compose_sweep, config_loader
 from fovea.records import RunFolder
 from fovea.sweep.overview import print_overview
-from fovea.sweep.plan import PlannedRun, differing, plan
+from fovea.sweep.plan import PlannedRun, differing, plan, plan_experiment
 from fovea.sweep.state import Costs, States
 from fovea.training.assemble import data_fingerprint
 
@@ -181,3 +181,12 @@ def test_the_code_of_a_run_is_what_it_imports(tmp_path: Path) -> None:
     other = code_of(compose_run(["model=vgg", "augment=flip_crop"]))
     assert {"fovea.models.resnet", "fovea.models.vgg"} <= set(changed_modules(code, other))
     assert "fovea.tasks.base" not in changed_modules(code, other)
+
+
+def test_a_run_that_is_published_and_not_here_is_told_so(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    print_overview(plan_experiment("quickstart"))
+    *rows, totals = capsys.readouterr().out.splitlines()
+    assert sum("missing" in row and "published" in row for row in rows) == 9
+    assert totals == "9 runs: 9 missing; 0 s spent, cost unknown"

@@ -17,6 +17,7 @@ from fovea.launchers import Launcher
 from fovea.records import all_runs
 from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.sweep.state import Costs, States
+from fovea.tables.results import published
 
 _STYLES = {
     "done": "green",
@@ -35,6 +36,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     states = States(runs)
     recorded = all_runs(Path(config["outputs"]))
     costs = Costs([*(run.folder for run in runs), *recorded])
+    known = published(config["experiment"]) if config["experiment"] else {}
     swept = differing([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
     for heading in (*swept, "seed", "run", "state", ""):
@@ -44,6 +46,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     left: dict[str, float | None] = {}
     for run in runs:
         state = states.of(run)
+        elsewhere = state.kind == "missing" and run.folder.id in known
         seconds = costs.seconds(run, state.epochs if state.kind != "stale" else 0)
         waits = state.redo or state.kind == "running"
         left[run.folder.id] = seconds if waits else 0.0
@@ -53,7 +56,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
             str(run.config["seed"]),
             run.folder.id,
             f"[{_STYLES[state.kind]}]{state.kind}[/]",
-            escape(state.note),
+            "published" if elsewhere else escape(state.note),
             "–" if state.seconds is None else _time(state.seconds),
             _time(seconds) if waits else "–",
         )
