@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,7 @@ def in_child(*arguments: str, before: Callable[[], None] = lambda: None) -> int:
     """Start ``fovea`` in a forked process, whose imports this one has paid for."""
     child = os.fork()
     if child == 0:
-        os.setsid()
+        os.setpgid(0, 0)
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -74,6 +75,8 @@ def in_child(*arguments: str, before: Callable[[], None] = lambda: None) -> int:
             code = int(done.code or 0)
         finally:
             os._exit(code)
+    with suppress(OSError):  # whoever of the two comes first
+        os.setpgid(child, child)
     return child
 
 
