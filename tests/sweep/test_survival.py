@@ -12,14 +12,16 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-import fovea.training.train  # noqa: F401  what every forked process would import anew
 from fovea.cli import main
 from fovea.config import paths
 from fovea.records import RunFolder, all_runs
+
+import_module("fovea.training.train")  # what every forked process would import anew
 
 KILLS = 20
 RUNS = 4

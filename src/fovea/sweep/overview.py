@@ -37,6 +37,11 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     recorded = all_runs(Path(config["outputs"]))
     costs = Costs([*(run.folder for run in runs), *recorded])
     known = published(config["experiment"]) if config["experiment"] else {}
+    unknown = [run for run in runs if run.folder.id in known and costs.seconds(run) is None]
+    for run in unknown:  # another machine's time, perhaps: better than none
+        values = known[run.folder.id].values
+        if "seconds" in values and values["epochs"].value:
+            costs.learn(run.config, values["seconds"].value / values["epochs"].value)
     swept = differing([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
     for heading in (*swept, "seed", "run", "state", ""):

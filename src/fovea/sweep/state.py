@@ -113,7 +113,11 @@ class Costs:
         for folder in {folder.id: folder for folder in folders}.values():
             with suppress(RecordError, OSError):
                 if seconds := _seconds_per_epoch(folder):
-                    self._per_epoch.setdefault(_work(folder.config), []).append(seconds)
+                    self.learn(folder.config, seconds)
+
+    def learn(self, config: Mapping[str, Any], seconds_per_epoch: float) -> None:
+        """Take a run's time for that of all that do the same work."""
+        self._per_epoch.setdefault(_work(config), []).append(seconds_per_epoch)
 
     def seconds(self, run: PlannedRun, epochs: int = 0) -> float | None:
         """Return what is left of a run with so many epochs behind it; ``None`` if unknown."""
