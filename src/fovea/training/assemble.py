@@ -20,7 +20,7 @@ from fovea.data.source import Spec
 from fovea.probes import Probe
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
-from fovea.training.allocator import keep_freed_memory
+from fovea.training.processor import flush_denormals, keep_freed_memory
 from fovea.training.settings import TrainerSettings
 
 
@@ -50,6 +50,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         FoveaError: the config or the data set does not allow it.
     """
     keep_freed_memory()
+    flush_denormals()
     settings: TrainerSettings = build(config["trainer"])
     data: ImageData = build(
         config["data"],
