@@ -128,7 +128,7 @@ def test_what_is_not_planned_any_more_is_dropped(experiment: Path) -> None:
     sweep = experiment / "sweep.yaml"
     sweep.write_text(sweep.read_text().replace("mlp,lenet5", "mlp"))
     runs = plan_experiment("mine")
-    assert stale_files(runs) == ["results.csv", "README.md"]
+    assert stale_files(runs) == ["results.csv", "README.md", "table.svg"]
     publish_experiment(runs)
     assert len(from_text((experiment / "results.csv").read_text())) == 2
 
@@ -169,6 +169,22 @@ def test_one_digit_changed_in_the_readme_is_found(experiment: Path) -> None:
     readme = experiment / "README.md"
     readme.write_text(readme.read_text().replace("82.00 ±", "83.00 ±"))
     assert stale_files(runs) == ["README.md"]
+
+
+def test_a_point_moved_in_the_figure_is_found(experiment: Path) -> None:
+    runs = finished()
+    publish_experiment(runs)
+    drawing = experiment / "table.svg"
+    text = drawing.read_text()
+    found = re.search(r'<use xlink:href="#m\w+" x="([\d.]+)" y="[\d.]+" style="fill: ', text)
+    assert found is not None
+    point = found[1]
+    drawing.write_text(text.replace(f'x="{point}"', f'x="{float(point) + 0.001}"'))
+    assert stale_files(runs) == []  # another machine rounds otherwise
+    drawing.write_text(text.replace(f'x="{point}"', f'x="{float(point) + 1}"'))
+    assert stale_files(runs) == ["table.svg"]
+    drawing.write_text(text.replace(">accuracy", ">precision"))
+    assert stale_files(runs) == ["table.svg"]
 
 
 def test_one_digit_changed_in_the_results_is_found(experiment: Path) -> None:

@@ -206,6 +206,9 @@ def test_one_failing_run_stops_the_others_if_asked(lab: Path) -> None:
     grid = ["~loss.label_smoothing", broken, "seed=0", "optimizer.lr=1,2"]
     assert sweep(*grid, "stop_on_failure=true") == 1
     assert [run.status for run in all_runs(lab)] == ["failed"]
+    one_by_one = [*grid, "trainer.devices=1,2"]  # those of two devices after the others
+    assert sweep(*one_by_one, "stop_on_failure=true") == 1
+    assert [run.status for run in all_runs(lab)] == ["failed"]
     assert sweep(*grid) == 1
     assert sorted(str(run.status) for run in all_runs(lab)) == ["failed"] * 2 + ["finished"] * 2
 

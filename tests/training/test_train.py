@@ -23,6 +23,7 @@ from fovea.config.errors import DataError, RecordError
 from fovea.config.options import options
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
+from fovea.tracking.trackers import Csv
 from fovea.training.assemble import assemble, load_checkpoint, restore
 from fovea.training.evaluate import evaluate
 from fovea.training.train import train
@@ -347,6 +348,15 @@ def failing(step: int, error: BaseException) -> Any:
     return training_loss
 
 
+def raising(error: BaseException) -> Callable[..., None]:
+    """Return a function that raises whatever it is called with."""
+
+    def function(*_: object, **__: object) -> None:
+        raise error
+
+    return function
+
+
 @pytest.fixture
 def failed_run(tmp_path: Path) -> Iterator[partial[Any]]:
     """A run to be started where it fails, and its record; Lightning's handling of ^C undone."""
@@ -390,6 +400,24 @@ def test_an_interrupt_is_recorded(
     with pytest.raises(KeyboardInterrupt):
         failed_run()
     assert failed_run.args[1].status == "interrupted"
+
+
+def test_a_finished_run_stands_where_its_tracker_fails(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Csv, "report", raising(RuntimeError("the server is gone")))
+    failed_run()
+    assert failed_run.args[1].status == "finished"
+    assert "the server is gone" in caplog.text
+
+
+def test_a_finished_run_stands_where_its_tracker_is_interrupted(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Csv, "report", raising(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        failed_run()
+    assert failed_run.args[1].status == "finished"
 
 
 def test_data_that_does_not_do_is_recorded_in_its_own_words(failed_run: partial[Any]) -> None:

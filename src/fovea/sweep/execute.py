@@ -63,19 +63,20 @@ def execute(
     results: list[JobReturn] = []
     try:
         for batch in _batches(todo):
+            if asked["stop_on_failure"] and any(map(_failed, results)):
+                break
             results += launch([run.overrides for run in batch])
     except BaseException as error:
         for run in todo:
             _settle(run, "interrupted", error)
         raise
     _tell_what_was_left(states, todo)
-    failed = [
+    failures = [
         (run, result._return_value)
-        for run, result in zip(todo, results, strict=True)
-        if result.status == JobStatus.FAILED
+        for run, result in zip(todo, results, strict=False)  # fewer results with stop_on_failure
+        if _failed(result) and not isinstance(result._return_value, NotDoneError)
     ]
-    stopped = [run for run, error in failed if isinstance(error, NotDoneError)]
-    failures = [(run, error) for run, error in failed if not isinstance(error, NotDoneError)]
+    stopped = len(todo) - len(failures) - sum(not _failed(result) for result in results)
     for run, error in failures:
         _settle(run, "failed", error)
     if len(states.runs) == 1 and failures:
@@ -83,7 +84,7 @@ def execute(
     report(runs, changed=changed)
     if failures:
         _print_failures(failures)
-        left = f"; {len(stopped)} were not trained (stop_on_failure)" if stopped else ""
+        left = f"; {stopped} were not trained (stop_on_failure)" if stopped else ""
         raise SweepError(f"{len(failures)} of {len(states.runs)} runs failed{left}")
 
 
@@ -119,6 +120,10 @@ def require_writable(outputs: Path) -> None:
             f"outputs={outputs}: cannot be written to ({error.strerror}); "
             "set outputs (or FOVEA_OUTPUTS) to a folder that can"
         ) from error
+
+
+def _failed(result: JobReturn) -> bool:
+    return result.status == JobStatus.FAILED
 
 
 def _several_devices(run: PlannedRun) -> bool:

@@ -10,7 +10,7 @@ from fovea.config import paths
 from fovea.config.errors import ConfigError
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.telling import definition_of, recorded, tell
-from fovea.tables.publish import FILE, publish, texts
+from fovea.tables.publish import FILE, differing_files, publish, texts
 from fovea.tables.results import Result, published
 from fovea.tables.table import Table
 
@@ -37,19 +37,13 @@ def publish_experiment(runs: Sequence[PlannedRun]) -> tuple[Table, list[Path]]:
 
 
 def stale_files(runs: Sequence[PlannedRun]) -> list[str]:
-    """Return the published texts of an experiment that ``results.csv`` alone does not give.
+    """Return the published files of an experiment that ``results.csv`` alone does not give.
 
     Raises:
         FoveaError: as of :func:`publish_experiment`.
     """
-    folder = _folder(runs)
-    _, written = _publication(runs, records=False)
-    there = {name: folder / name for name in written}
-    return [
-        name
-        for name, file in there.items()
-        if not file.is_file() or file.read_text(encoding="utf-8") != written[name]
-    ]
+    table, written = _publication(runs, records=False)
+    return differing_files(table, written, _folder(runs))
 
 
 def _publication(runs: Sequence[PlannedRun], *, records: bool) -> tuple[Table, dict[str, str]]:

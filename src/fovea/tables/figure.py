@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +27,7 @@ _METADATA = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
+_HASHED_ID = re.compile(r'(?<=[#"])[mp][0-9a-f]{10}(?=[")])')  # changes with the last digit
 
 
 def figures(table: Table, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
@@ -42,6 +44,19 @@ def figures(table: Table, formats: Sequence[str] = FORMATS) -> dict[str, bytes]:
             figure.savefig(stream, format=kind, dpi=120, metadata=_METADATA[kind])
             pictures[kind] = stream.getvalue()
     return pictures
+
+
+def same_drawing(one: str, other: str) -> bool:
+    """Return whether two SVG pictures differ by rounding only: by less than 0.01 points."""
+    (words, numbers), (other_words, other_numbers) = map(_words_and_numbers, (one, other))
+    return words == other_words and all(
+        abs(float(a) - float(b)) < 0.01 for a, b in zip(numbers, other_numbers, strict=True)
+    )
+
+
+def _words_and_numbers(svg: str) -> tuple[list[str], list[str]]:
+    parts = re.split(r"(-?\d+\.?\d*(?:e-?\d+)?)", _HASHED_ID.sub("", svg))
+    return parts[::2], parts[1::2]
 
 
 def _draw(table: Table) -> Figure:

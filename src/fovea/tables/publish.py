@@ -1,7 +1,7 @@
 """Publication: a table and its results beside the experiment, so that a fresh clone has them.
 
 ``results.csv`` is all that is published of the numbers. The part of ``README.md`` between two
-markers, and the figure, follow from it and from ``table.yaml``; a test writes them again and
+markers, and the figure, follow from it and from ``table.yaml``; a test makes them again and
 compares.
 """
 
@@ -19,7 +19,7 @@ from fovea.tables.table import Table
 BEGIN = "<!-- fovea table: begin -->"
 END = "<!-- fovea table: end -->"
 README = "README.md"
-_FIGURES = ("png", "svg")
+_DRAWING = "table.svg"
 
 
 def texts(
@@ -49,7 +49,7 @@ def publish(table: Table, written: Mapping[str, str], folder: Path) -> list[Path
     """
     from fovea.tables.figure import figures
 
-    pictures = figures(table, _FIGURES)
+    pictures = figures(table, ("png", "svg"))
     contents = {name: text.encode() for name, text in written.items()}
     contents |= {f"table.{kind}": content for kind, content in pictures.items()}
     changed = []
@@ -68,11 +68,30 @@ def publish(table: Table, written: Mapping[str, str], folder: Path) -> list[Path
     return changed
 
 
+def differing_files(table: Table, written: Mapping[str, str], folder: Path) -> list[str]:
+    """Return which published files are not what :func:`publish` would write.
+
+    A drawing may differ by rounding; its picture in pixels is not compared.
+    """
+    from fovea.tables.figure import figures, same_drawing
+
+    there = {
+        name: file.read_text(encoding="utf-8") if (file := folder / name).is_file() else None
+        for name in (*written, _DRAWING)
+    }
+    drawing = figures(table, ("svg",))["svg"].decode()
+    published = there.pop(_DRAWING)
+    differing = [name for name, text in there.items() if text != written[name]]
+    if published is None or not same_drawing(published, drawing):
+        differing.append(_DRAWING)
+    return differing
+
+
 def _generated(table: Table, results: Sequence[Result], name: str) -> str:
     return "\n".join(
         [
             markdown(table),
-            f"![Every run, mean and 95 % interval, published values: {name}](table.svg)",
+            f"![Every run, mean and 95 % interval, published values: {name}]({_DRAWING})",
             "",
             *_provenance(results),
             "",

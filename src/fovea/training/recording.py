@@ -77,15 +77,22 @@ class Recording:
         return self._tracker.start(self._info)
 
     def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
-        """Record a run that is done, and tell its tracker of the test, if there was one."""
-        self.summary.update(summary, files=self._run.sizes(_FILES))
-        self._end("finished")
-        if outcome is not None:
-            self._tracker.report(outcome)
-        self._tracker.finish(0)
+        """Record a run that is done, and tell its tracker of the test, if there was one.
+
+        What the tracker makes of it is no part of the record: its failure is told in the log.
+        """
+        self._end("finished", **summary, files=self._run.sizes(_FILES))
+        try:
+            if outcome is not None:
+                self._tracker.report(outcome)
+            self._tracker.finish(0)
+        except Exception:
+            log.warning("the run is finished, its tracker failed:\n%s", traceback.format_exc())
 
     def fail(self, error: BaseException) -> None:
-        """Record what ended a run, as far as that can be written."""
+        """Record what ended a run that was not finished, as far as that can be written."""
+        if self.summary["status"] == "finished":  # interrupted while its tracker was told
+            return
         interrupted = isinstance(error, KeyboardInterrupt)
         told = isinstance(error, FoveaError | KeyboardInterrupt)
         log.error("%s", _one_line(error) if told else traceback.format_exc())
@@ -98,8 +105,9 @@ class Recording:
 
     def _end(self, status: Status, **more: Any) -> None:
         seconds = self.seconds_before + time.perf_counter() - self._started
-        self.summary.update(status=status, seconds=round(seconds, 2), **more)
-        self._run.write("summary.json", self.summary)
+        ended = self.summary | {"status": status, "seconds": round(seconds, 2)} | more
+        self._run.write("summary.json", ended)
+        self.summary = ended  # a full disk may have kept it from being written
 
 
 def _one_line(error: BaseException) -> str:
