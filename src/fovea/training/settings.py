@@ -58,7 +58,7 @@ class TrainerSettings:
     strategy: str = "auto"
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
     channels_last: bool = True
-    compile: Literal["auto", True, False] = "auto"
+    compile: Literal["auto"] | bool = "auto"
     deterministic: bool = False
     gradient_clip: PositiveFloat | None = None
     accumulate: PositiveInt = 1
