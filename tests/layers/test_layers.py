@@ -28,6 +28,12 @@ def test_response_norm_equals_its_definition():
     np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-12)
 
 
+def test_response_norm_has_the_gradient_of_its_definition():
+    norm = ResponseNorm2d(3, 0.5, 0.75)
+    maps = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(norm, maps)
+
+
 @pytest.mark.parametrize("name", get_args(Activation))
 def test_activations_are_the_functions_of_their_names_and_leave_their_input_alone(name):
     x = torch.linspace(-2, 2, 9)

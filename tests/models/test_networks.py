@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 
 import pytest
@@ -276,6 +277,25 @@ def test_response_norm_stands_after_the_first_two_pools():
     assert not any(
         isinstance(layer, ResponseNorm2d) for layer in AlexNetCifar(response_norm=False).modules()
     )
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
+def test_alexnets_pools_have_the_same_gradient_compiled():
+    pools = nn.Sequential(*(m for m in AlexNetCifar().convs.modules() if type(m) is nn.AvgPool2d))
+    gradients = []
+    for forward in (pools, torch.compile(pools.forward)):
+        maps = torch.arange(64.0).reshape(1, 1, 8, 8).requires_grad_()
+        forward(maps).square().sum().backward()
+        gradients.append(maps.grad)
+    torch.compiler.reset()
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("network", [entry[0] for entry in SIZES])
+def test_no_mean_pool_has_another_gradient_compiled(network):
+    """Inductor's is wrong where a pool overhangs and counts padding (pytorch#198119)."""
+    pools = [layer for layer in network().modules() if isinstance(layer, nn.AvgPool2d)]
+    assert not any(pool.ceil_mode and pool.count_include_pad for pool in pools)
 
 
 def test_alexnet_draws_the_files_deviations():

@@ -60,13 +60,13 @@ class AlexNetCifar(nn.Module):
             nn.Sequential(
                 nn.Conv2d(first, second, 5, padding=2),
                 activation_layer(activation),
-                nn.AvgPool2d(3, stride=2, ceil_mode=True),
+                _mean_pool(),
                 norm(),
             ),
             nn.Sequential(
                 nn.Conv2d(second, third, 5, padding=2),
                 activation_layer(activation),
-                nn.AvgPool2d(3, stride=2, ceil_mode=True),
+                _mean_pool(),
             ),
         )
         self.num_features = third * map_size(self.convs, image_size) ** 2
@@ -82,3 +82,9 @@ class AlexNetCifar(nn.Module):
         layers = [layer for layer in self.modules() if isinstance(layer, nn.Conv2d | nn.Linear)]
         for layer, std in zip(layers, _STDS, strict=False):  # headless: no linear layer
             nn.init.normal_(layer.weight, std=std)
+
+
+def _mean_pool() -> nn.AvgPool2d:
+    # Windows that overhang count their pixels either way, but Inductor's gradient of a pool that
+    # includes padding divides by nine (pytorch#198119).
+    return nn.AvgPool2d(3, stride=2, ceil_mode=True, count_include_pad=False)
