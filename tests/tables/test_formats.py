@@ -280,6 +280,7 @@ def test_a_figure_is_the_same_every_time(cell: MakeCell) -> None:
     table = table_of(cell, "net $\\alpha$")
     first, second = figures(table), figures(table)
     assert first == second
+    assert figures(table, ("svg",))["svg"] == first["svg"]
     assert first["png"].startswith(b"\x89PNG")
     assert first["pdf"].startswith(b"%PDF")
     assert all(len(content) < 100_000 for content in first.values())

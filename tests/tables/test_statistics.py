@@ -52,6 +52,16 @@ def test_two_runs_have_the_wide_interval_they_have() -> None:
     assert measured.high == pytest.approx(0.5 + 12.706204736432095 / 2, rel=1e-9)
 
 
+def test_the_interval_of_a_share_ends_where_shares_do() -> None:
+    measured = measure([0.99, 1.0], share=True)
+    assert measured is not None
+    assert measured.low == pytest.approx(0.995 - 0.005 * 12.706204736432095, rel=1e-9)
+    assert measured.high == 1
+    mirrored = measure([0.0, 0.01], share=True)
+    assert mirrored is not None
+    assert (mirrored.low, mirrored.high) == (0, pytest.approx(1 - measured.low, rel=1e-9))
+
+
 def test_a_diverged_run_is_not_averaged_away() -> None:
     measured = measure([math.nan, 1.0])
     assert measured is not None

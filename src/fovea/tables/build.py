@@ -174,4 +174,5 @@ def _entry(cell: Cell | None, column: Column) -> Entry:
         return Entry({}, (), {})
     runs = tuple(cell.results[seed].id for seed in sorted(cell.results))
     entry = Entry(cell.readings(column.metric), runs, cell.values)
-    return replace(entry, measurement=measure(list(entry.values.values())))
+    values = list(entry.values.values())
+    return replace(entry, measurement=measure(values, share=column.format == "percent"))

@@ -46,8 +46,9 @@ def notes(
         yield f"only seeds {', '.join(map(str, definition.seeds))}"
     entries = [entry for row in rows for entry in row.entries]
     if any(entry.measurement and entry.measurement.std for entry in entries):
-        intervals = any(head.column.interval for head in heads)
+        intervals = {head.column.format for head in heads if head.column.interval}
         brackets = "; brackets are 95 % t intervals of the mean" if intervals else ""
+        brackets += ", cut off at 0 and 100 %" if "percent" in intervals else ""
         yield f"± is the sample standard deviation over n seeds{brackets}"
     if any(entry.best for entry in entries):
         yield (

@@ -75,8 +75,13 @@ class Ratio:
     bound: Literal["", ">", "<"] = ""
 
 
-def measure(values: Sequence[float]) -> Measurement | None:
-    """Summarise the runs of a cell; ``None`` where there are none."""
+def measure(values: Sequence[float], *, share: bool = False) -> Measurement | None:
+    """Summarise the runs of a cell; ``None`` where there are none.
+
+    Args:
+        values: of each run.
+        share: they lie between 0 and 1, and so does their mean: the interval ends there.
+    """
     if not values:
         return None
     n, mean = len(values), fmean(values)
@@ -85,7 +90,10 @@ def measure(values: Sequence[float]) -> Measurement | None:
     # not statistics.stdev: on Python 3.11 it raises where a run diverged to NaN
     std = sqrt(fsum((value - mean) ** 2 for value in values) / (n - 1))
     half = t_quantile(n - 1) * std / sqrt(n)
-    return Measurement(mean, std, n, mean - half, mean + half)
+    low, high = mean - half, mean + half
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Measurement(mean, std, n, low, high)
 
 
 def compare(own: Mapping[int, float], other: Mapping[int, float]) -> Comparison | None:
