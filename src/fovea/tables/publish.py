@@ -75,16 +75,13 @@ def differing_files(table: Table, written: Mapping[str, str], folder: Path) -> l
     """
     from fovea.tables.figure import figures, same_drawing
 
-    there = {
-        name: file.read_text(encoding="utf-8") if (file := folder / name).is_file() else None
-        for name in (*written, _DRAWING)
-    }
+    def there(name: str) -> str:
+        file = folder / name
+        return file.read_text(encoding="utf-8") if file.is_file() else ""
+
     drawing = figures(table, ("svg",))["svg"].decode()
-    published = there.pop(_DRAWING)
-    differing = [name for name, text in there.items() if text != written[name]]
-    if published is None or not same_drawing(published, drawing):
-        differing.append(_DRAWING)
-    return differing
+    differing = [name for name, text in written.items() if there(name) != text]
+    return differing if same_drawing(there(_DRAWING), drawing) else [*differing, _DRAWING]
 
 
 def _generated(table: Table, results: Sequence[Result], name: str) -> str:
