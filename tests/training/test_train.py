@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,17 +12,13 @@ import pytest
 import torch
 import yaml
 from torch import Tensor
-from torch.multiprocessing import ProcessRaisedException
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError, RecordError
 from fovea.config.options import options
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
-from fovea.tracking.trackers import Csv
 from fovea.training.assemble import assemble, load_checkpoint, restore
 from fovea.training.evaluate import evaluate
-from fovea.training.train import train
 
 Training = Callable[..., RunFolder]
 
@@ -45,7 +37,6 @@ GOLDEN = {
     "vgg": 3.161122,
 }
 PLAIN_SGD = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false")
-CHOICES = {"model": "mlp", "data": "digits"}
 
 
 def weights(run: RunFolder, which: str = "last") -> Tensor:
@@ -334,96 +325,3 @@ def test_a_diverged_run_stops_and_says_so(trained: Training) -> None:
 
 def test_threads(trained: Training) -> None:
     assert trained("trainer.threads=1").read("environment.json")["threads"] == 1
-
-
-def failing(step: int, error: BaseException) -> Any:
-    """Return a training step that raises at its ``step``-th call."""
-    original, calls = Classification.training_loss, iter(range(10**6))
-
-    def training_loss(task: Classification, batch: Any) -> Any:
-        if next(calls) == step:
-            raise error
-        return original(task, batch)
-
-    return training_loss
-
-
-def raising(error: BaseException) -> Callable[..., None]:
-    """Return a function that raises whatever it is called with."""
-
-    def function(*_: object, **__: object) -> None:
-        raise error
-
-    return function
-
-
-@pytest.fixture
-def failed_run(tmp_path: Path) -> Iterator[partial[Any]]:
-    """A run to be started where it fails, and its record; Lightning's handling of ^C undone."""
-    handler = signal.getsignal(signal.SIGINT)
-    cpu = ["trainer.accelerator=cpu", "trainer.precision=32"]
-    config = compose_run([*cpu, "tracking=csv", "trainer.limit_batches=3"])
-    yield partial(train, config, RunFolder(tmp_path / "0123456789ab"), CHOICES)
-    signal.signal(signal.SIGINT, handler)
-
-
-def test_a_failure_is_recorded_and_raised(
-    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    error = RuntimeError("the boiler burst\nand more of it")
-    monkeypatch.setattr(Classification, "training_loss", failing(4, error))
-    with pytest.raises(RuntimeError, match="the boiler burst"):
-        failed_run()
-    run: RunFolder = failed_run.args[1]
-    assert run.status == "failed"
-    assert run.summary["error"] == "RuntimeError: the boiler burst"
-    assert run.summary["seconds"] > 0
-    assert [row["epoch"] for row in run.history()] == [0]  # the epoch before is kept
-    assert "Traceback" in caplog.text
-
-
-def test_a_failure_in_another_process_is_told_by_its_last_line(
-    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = "\n\n-- Process 1 terminated with the following error:\nTraceback …\nValueError: rusty\n"
-    error = ProcessRaisedException(text, 1, 4711)
-    monkeypatch.setattr(Classification, "training_loss", failing(0, error))
-    with pytest.raises(ProcessRaisedException):
-        failed_run()
-    assert failed_run.args[1].summary["error"] == "ValueError: rusty"
-
-
-def test_an_interrupt_is_recorded(
-    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Classification, "training_loss", failing(1, KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        failed_run()
-    assert failed_run.args[1].status == "interrupted"
-
-
-def test_a_finished_run_stands_where_its_tracker_fails(
-    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(Csv, "report", raising(RuntimeError("the server is gone")))
-    failed_run()
-    assert failed_run.args[1].status == "finished"
-    assert "the server is gone" in caplog.text
-
-
-def test_a_finished_run_stands_where_its_tracker_is_interrupted(
-    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Csv, "report", raising(KeyboardInterrupt()))
-    with pytest.raises(KeyboardInterrupt):
-        failed_run()
-    assert failed_run.args[1].status == "finished"
-
-
-def test_data_that_does_not_do_is_recorded_in_its_own_words(failed_run: partial[Any]) -> None:
-    config, run, _ = failed_run.args
-    config["batch_size"] = 2000
-    with pytest.raises(DataError):
-        failed_run()
-    assert run.status == "failed"
-    assert run.summary["error"].startswith("1293 training images are fewer than batch_size=2000;")
