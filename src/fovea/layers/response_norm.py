@@ -38,7 +38,7 @@ class ResponseNorm2d(nn.Module):
 
 
 class _ResponseNorm(Function):
-    """The layer with its gradient written out: half the time of autograd's on a CPU.
+    """The layer with its gradient written out: fewer passes over the maps than autograd's.
 
     The mean over a window is its own adjoint, so that the gradient too is one pool.
     """

@@ -30,10 +30,9 @@ def keep_freed_memory() -> bool:
 def flush_denormals() -> bool:
     """Take numbers below float32's normal range (1.2e-38) for zero.
 
-    The square of a small gradient is one, and the running averages of RMSprop and Adam are full of
-    them where units are dead; their square roots are 29 times as slow as others. Holds for this
-    thread and those it starts, so that it belongs before the first tensor operation that uses
-    several.
+    The square of a small gradient is one, and the running averages of RMSprop and Adam fill with
+    them where units are dead; their square roots are slow. Holds for this thread and those it
+    starts, so that it belongs before the first tensor operation that uses several.
 
     Returns:
         Whether the processor can.
