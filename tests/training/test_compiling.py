@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch import Tensor
 from torch._dynamo.utils import counters
+from torch.func import functional_call
 
 from fovea.config import paths
 from fovea.config.compose import compose_run
@@ -226,6 +228,14 @@ def eager_compiler(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return sizes
 
 
+@pytest.fixture
+def faster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopwatch by which a compiled step takes a tenth of a second, and an eager one an hour."""
+    seconds = iter([3600.0, 0.1])
+    monkeypatch.setattr(compiling, "median", lambda times: next(seconds))
+    monkeypatch.setattr(compiling, "_LONG_SECONDS", 0.0)
+
+
 def state(lab: Lab) -> dict[str, Any]:
     task = lab.task
     return {
@@ -255,21 +265,52 @@ def same(one: Any, other: Any) -> bool:
         "model=mlp model.dropout=0.5 trainer.precision=64",  # random numbers
     ],
 )
-def test_a_trial_leaves_all_as_it_was(
-    monkeypatch: pytest.MonkeyPatch, eager_compiler: list[int], overrides: str
-) -> None:
-    monkeypatch.setattr(compiling, "_LONG_SECONDS", 0.0)
+@pytest.mark.usefixtures("faster")
+def test_a_trial_leaves_all_as_it_was(eager_compiler: list[int], overrides: str) -> None:
     config = compose_run([*LONG, *CPU, *overrides.split(), "batch_size=2"])
     lab = assemble(config)
     lab.data.setup()
     before = state(lab)
-    choose(config, lab)
+    assert choose(config, lab).compile
     assert same(state(lab), before)
-    assert eager_compiler == [2] * 9
+    assert eager_compiler == [2] * 10
     (entry,) = paths.timings().iterdir()
     kept = json.loads(entry.read_text())
     assert kept["of"]["images"] == [2, 1, 8, 8]
-    assert 0 < kept["eager_ms"] < 60_000
+    assert kept["compiled_ms"] == 100.0
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+@pytest.mark.parametrize(
+    ("share", "reason"),
+    [
+        (0.87, "compiled, the gradient of {name} is 13.0% off"),
+        (0.995, "3600000.0 ms a step eager, 100.0 ms compiled, [0-9]+ s to compile"),
+    ],
+)
+@pytest.mark.usefixtures("faster", "eager_compiler")
+def test_a_wrong_gradient_is_found_beside_dropout_and_rounding(
+    monkeypatch: pytest.MonkeyPatch, precision: str, share: float, reason: str
+) -> None:
+    names: list[str] = []
+
+    def compile(forward: Any, **_: object) -> Callable[[Tensor], Any]:
+        name, weights = next(forward.__self__.named_parameters())
+        names.append(name)
+
+        def wrong(images: Tensor) -> Any:
+            passed = share * weights + (1 - share) * weights.detach()
+            return functional_call(forward.__self__, {name: passed}, (images,))
+
+        return wrong
+
+    monkeypatch.setattr(torch, "compile", compile)
+    overrides = ("model.dropout=0.5", f"trainer.precision={precision}")
+    found = choice(*overrides)
+    assert re.fullmatch(reason.format(name=re.escape(names[0])), found.reason)
+    assert found.compile is (share > 0.99)
+    assert choice(*overrides) == found  # from what was kept
+    assert len(names) == 1
 
 
 def test_full_training_batches_are_compiled_and_nothing_else(
@@ -301,17 +342,17 @@ def test_training_compiled_averages_and_restores(
     assert maps.keys() == set(model.feature_layers)
 
 
+@pytest.mark.usefixtures("faster")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
 def test_the_run_uses_what_the_trial_compiled(
     monkeypatch: pytest.MonkeyPatch, trained: Callable[..., RunFolder]
 ) -> None:
-    monkeypatch.setattr(compiling, "_LONG_SECONDS", 0.0)
     monkeypatch.setattr(compiling, "_FEWEST_STEPS", 1)
-    monkeypatch.setattr(compiling, "_judge", lambda timing, steps: Choice(True, str(timing)))
     whole = ("batch_size=300", "trainer.limit_batches=null")
     compiled_before = counters["stats"]["unique_graphs"]
     run = trained(*whole, "trainer.compile=auto")
-    assert counters["stats"]["unique_graphs"] == compiled_before + 1  # nor the last batch again
+    # the trial's, to time it and to check it; nothing by the run, not for the last batch either
+    assert counters["stats"]["unique_graphs"] == compiled_before + 2
     assert run.read("environment.json")["resolved"]["compile"] is True
     assert len(list(paths.timings().iterdir())) == 1
     eager = trained(*whole, "trainer.compile=false")

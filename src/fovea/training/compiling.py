@@ -1,7 +1,8 @@
 """Whether a run trains through ``torch.compile``, measured once on each machine; and how it does.
 
-Some networks are faster compiled and others slower. What was measured is kept on disk, so that the
-next seed does not pay for it again; it may be deleted at any time.
+Some networks are faster compiled and others slower, and compilers have got gradients wrong: a trial
+finds out. What it found is kept on disk, so that the next seed does not pay for it again; it may be
+deleted at any time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
@@ -27,6 +28,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from fovea.config import paths
+from fovea.config.code import code_of
 from fovea.config.errors import ConfigError
 from fovea.data.loaders import Finish
 from fovea.records import write_atomic
@@ -44,6 +46,8 @@ _LONG_SECONDS = 600.0
 _FEWEST_STEPS = 500  # a trial's own steps are at most 4 % of these
 _WARM_UP = 3  # steps; on a GPU the second or third records the CUDA graph
 _ROUNDS = 5
+_TOLERANCE = 0.01  # float32 gradients through batch norm differ by up to 0.003
+_CODE = ("fovea.models", "fovea.layers", "fovea.losses")  # what is compiled
 
 
 @dataclass(frozen=True)
@@ -53,11 +57,14 @@ class Timing:
     Args:
         eager_ms, compiled_ms: median of a training step, forward and backward.
         compile_seconds: what the first compiled step took.
+        fault: the gradient that is wrong in the compiled step; empty where none is, or the step is
+            not the faster one.
     """
 
     eager_ms: float
     compiled_ms: float
     compile_seconds: float
+    fault: str = ""
 
     def __str__(self) -> str:
         return (
@@ -167,6 +174,8 @@ def _judge(timing: Timing, steps: int) -> Choice:
     seconds = steps * timing.eager_ms / 1000
     if seconds < _LONG_SECONDS:
         return Choice(False, _too_short(seconds))
+    if timing.fault:
+        return Choice(False, timing.fault)
     saved = steps * (timing.eager_ms - timing.compiled_ms) / 1000
     return Choice(saved > timing.compile_seconds, str(timing))
 
@@ -191,9 +200,7 @@ class _Trial:
     def step(self, forward: Network | None = None) -> float:
         """Take a step, through ``forward`` or else eager, and return its seconds."""
         started = time.perf_counter()
-        with self._precision.forward_context():
-            loss = self._loss((forward or self._model)(self._images), self._labels)
-        loss.backward()
+        self._backward(forward or self._model, self._precision.forward_context())
         self._model.zero_grad()
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
@@ -209,7 +216,38 @@ class _Trial:
         eager_ms, compiled_ms = (
             round(1000 * median(times), 3) for times in zip(*turns, strict=True)
         )
-        return Timing(eager_ms, compiled_ms, round(compile_seconds, 1))
+        fault = self._fault(compiled) if compiled_ms < eager_ms else ""
+        return Timing(eager_ms, compiled_ms, round(compile_seconds, 1), fault)
+
+    def _fault(self, compiled: Network) -> str:
+        """Name a gradient that compiling gets wrong.
+
+        Both are computed in full precision, for which it is compiled again: bfloat16 rounds some
+        gradients by a twentieth. Dropout and the like, which draw other numbers compiled, are off;
+        batch norm is as in training.
+        """
+        for module in self._model.modules():
+            module.train(hasattr(module, "running_mean"))
+        eager, own = self._gradients(self._model), self._gradients(compiled)
+        whole = torch.stack([gradient.norm() for gradient in eager.values()]).norm()
+        for name, gradient in eager.items():
+            off = (own[name] - gradient).norm()
+            # the second term: some are nought but for rounding, as a bias's before batch norm
+            if not off <= _TOLERANCE * gradient.norm() + 1e-4 * whole:
+                return f"compiled, the gradient of {name} is {off / gradient.norm():.1%} off"
+        return ""
+
+    def _gradients(self, forward: Network) -> dict[str, Tensor]:
+        self._backward(forward, nullcontext())
+        named = self._model.named_parameters()
+        gradients = {name: each.grad.clone() for name, each in named if each.grad is not None}
+        self._model.zero_grad()
+        return gradients
+
+    def _backward(self, forward: Network, precision: AbstractContextManager[None]) -> None:
+        with precision:
+            loss = self._loss(forward(self._images), self._labels)
+        loss.backward()
 
 
 @contextmanager
@@ -284,6 +322,7 @@ def _key(config: Mapping[str, Any], lab: Lab, device: torch.device) -> str:
         "channels_last": lab.settings.channels_last,
         "machine": [device.type, name, torch.get_num_threads()],
         "torch": torch.__version__,
+        "code": {name: each for name, each in code_of(config).items() if name.startswith(_CODE)},
     }
     return json.dumps(parts, sort_keys=True)
 
@@ -291,7 +330,8 @@ def _key(config: Mapping[str, Any], lab: Lab, device: torch.device) -> str:
 def _recall(entry: Path) -> Timing | None:
     try:
         kept = json.loads(entry.read_bytes())
-        return Timing(*(float(kept[name]) for name in Timing.__annotations__))
+        times = (float(kept[name]) for name in ("eager_ms", "compiled_ms", "compile_seconds"))
+        return Timing(*times, fault=str(kept["fault"]))
     except OSError:
         return None
     except (ValueError, TypeError, KeyError) as error:
