@@ -14,6 +14,7 @@ from fovea.records import RunFolder
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun, differing, plan, plan_experiment
 from fovea.sweep.state import Costs, States
+from fovea.tables.results import published
 from fovea.training.assemble import data_fingerprint
 
 
@@ -141,6 +142,27 @@ def test_a_run_tells_what_its_own_epochs_take(outputs: Path) -> None:
     record(run, "interrupted")
     run.folder.write_history([{"epoch": 0.0, "seconds": 2.0}, {"epoch": 1.0, "seconds": 4.0}])
     assert Costs([run.folder]).seconds(run, epochs=2) == pytest.approx(24.0)
+    assert States([run]).of(run).seconds == 6.0  # until its summary says
+
+
+def test_a_run_is_expected_to_stop_where_other_seeds_did(outputs: Path) -> None:
+    runs = planned("model=mlp", "optimizer.lr=0.1,0.2", "seed=0,1,2", "epochs=10")
+    for run, epochs in zip(runs[:2], (3, 4), strict=True):
+        record(run, epochs=epochs, seconds=4.0 * epochs)
+        run.folder.write("summary.json", run.folder.summary | {"epochs": epochs})
+    costs = Costs([run.folder for run in runs])
+    assert [costs.seconds(run) for run in runs] == [pytest.approx(14.0)] * 3 + [40.0] * 3
+    assert costs.seconds(runs[2], epochs=3) == pytest.approx(2.0)
+
+
+def test_what_is_published_tells_how_long_its_runs_take(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = plan_experiment("relu_vs_tanh")  # stops at a training accuracy, long before its epochs
+    seconds = sum(result.values["seconds"].value for result in published("relu_vs_tanh").values())
+    print_overview(runs)
+    totals = capsys.readouterr().out.splitlines()[-1]
+    assert f"about {seconds / 3600:.1f} h of training left" in totals
 
 
 def test_cells_of_arms_are_told_by_their_arm_and_what_differs_in_it() -> None:

@@ -37,11 +37,13 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     recorded = all_runs(Path(config["outputs"]))
     costs = Costs([*(run.folder for run in runs), *recorded])
     known = published(config["experiment"]) if config["experiment"] else {}
-    unknown = [run for run in runs if run.folder.id in known and costs.seconds(run) is None]
-    for run in unknown:  # another machine's time, perhaps: better than none
-        values = known[run.folder.id].values
+    told = [(run, known[run.folder.id].values) for run in runs if run.folder.id in known]
+    unknown = [(run, values) for run, values in told if costs.seconds(run) is None]
+    for run, values in unknown:  # another machine's time, perhaps: better than none
         if "seconds" in values and values["epochs"].value:
             costs.learn(run.config, values["seconds"].value / values["epochs"].value)
+    for run, values in told:
+        costs.learn_epochs(run.config, values["epochs"].value)
     swept = differing([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
     for heading in (*swept, "seed", "run", "state", ""):

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import RecordError
+from fovea.config.identity import run_id
 from fovea.records import RunFolder
 from fovea.sweep.plan import PlannedRun
 
@@ -68,7 +69,7 @@ class States:
         if status == "damaged":
             return State("damaged", "its record cannot be read: trained again")
         summary = run.folder.summary
-        seconds, epochs = summary.get("seconds"), _epochs(run.folder)
+        epochs, seconds = _behind(run.folder)
         if status == "finished":
             return self._finished(run, seconds, epochs)
         if status == "running":
@@ -102,7 +103,8 @@ class States:
 
 
 class Costs:
-    """Estimates the seconds of runs from those of others that do the same work.
+    """Estimates the seconds of runs: of an epoch by runs that do the same work in one; how many
+    epochs there will be, by other seeds of the cell, which may have stopped early.
 
     Args:
         folders: records, finished or not; of several of one id the first counts.
@@ -110,19 +112,30 @@ class Costs:
 
     def __init__(self, folders: Iterable[RunFolder]) -> None:
         self._per_epoch: dict[str, list[float]] = {}
+        self._epochs: dict[str, list[float]] = {}
         for folder in {folder.id: folder for folder in folders}.values():
             with suppress(RecordError, OSError):
                 if seconds := _seconds_per_epoch(folder):
                     self.learn(folder.config, seconds)
+                if folder.status == "finished":
+                    self.learn_epochs(folder.config, folder.summary.get("epochs", 0))
 
     def learn(self, config: Mapping[str, Any], seconds_per_epoch: float) -> None:
         """Take a run's time for that of all that do the same work."""
         self._per_epoch.setdefault(_work(config), []).append(seconds_per_epoch)
 
+    def learn_epochs(self, config: Mapping[str, Any], epochs: float) -> None:
+        """Take the epochs after which a run ended for those of all seeds of its cell."""
+        if epochs:
+            self._epochs.setdefault(_cell(config), []).append(epochs)
+
     def seconds(self, run: PlannedRun, epochs: int = 0) -> float | None:
         """Return what is left of a run with so many epochs behind it; ``None`` if unknown."""
         known = self._per_epoch.get(_work(run.config))
-        return fmean(known) * max(run.config["epochs"] - epochs, 0) if known else None
+        if not known:
+            return None
+        ended = self._epochs.get(_cell(run.config), [run.config["epochs"]])
+        return fmean(known) * max(fmean(ended) - epochs, 0)
 
 
 def _seconds_per_epoch(folder: RunFolder) -> float | None:
@@ -148,11 +161,20 @@ def _work(config: Mapping[str, Any]) -> str:
     return json.dumps(parts, sort_keys=True)
 
 
-def _epochs(folder: RunFolder) -> int:
+def _cell(config: Mapping[str, Any]) -> str:
+    return run_id({**config, "seed": None})
+
+
+def _behind(folder: RunFolder) -> tuple[int, float | None]:
+    """Return the epochs behind a run, and its seconds: until it ends, those of its epochs."""
+    seconds = folder.summary.get("seconds")
     try:
-        return len(folder.history())
+        history = folder.history()
     except RecordError:
-        return 0
+        return 0, seconds
+    if seconds is None and history:
+        seconds = sum(row.get("seconds", 0.0) for row in history)
+    return len(history), seconds
 
 
 def _progress(run: PlannedRun, epochs: int) -> str:
