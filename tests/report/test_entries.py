@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from synthetic_runs import record
 from fovea.records import all_runs
 from fovea.report.entries import Entry, planned, recorded
 from fovea.sweep.plan import plan_experiment
+from fovea.tables.results import published
 
 
 def entry(outputs: Path, run: str = "a") -> Entry:
@@ -71,10 +73,30 @@ def test_planned_runs_are_there_before_they_are_run(outputs: Path) -> None:
     record(outputs, plan[1].folder.id)
     entries = planned({"quickstart": plan})
     assert [each.id for each in entries] == [run.folder.id for run in plan]
-    assert [each.status for each in entries[:3]] == ["not run", "finished", "not run"]
+    assert [each.status for each in entries[:3]] == ["published", "finished", "published"]
     assert entries[0].command == "fovea train model=mlp seed=0 experiment=quickstart"
     assert entries[1].command == "fovea train model=mlp seed=1 experiment=quickstart rerun=true"
-    assert entries[0].epochs == "0 of 20"
+    assert [each.epochs for each in entries[:2]] == ["20", "4 of 20"]
+
+
+def test_a_published_run_has_its_final_numbers(outputs: Path) -> None:
+    plan = plan_experiment("relu_vs_tanh")
+    results = published("relu_vs_tanh")
+    for found in planned({"relu_vs_tanh": plan}):
+        values = results[found.id].values
+        assert found.metrics["test/accuracy"] == values["test/accuracy"].value
+        assert found.metrics.keys() == {key for key in values if re.fullmatch(r"\w+/\w+", key)}
+        assert found.epochs == f"{values['epochs'].value} of 40"
+        assert found.summary["seconds"] == values["seconds"].value
+        assert not found.history
+
+
+def test_a_run_neither_recorded_nor_published_is_not_run(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fovea.report.entries.published", lambda name: {})
+    found = planned({"quickstart": plan_experiment("quickstart")})[0]
+    assert (found.status, found.epochs, found.metrics) == ("not run", "0 of 20", {})
 
 
 def test_a_run_that_experiments_share_is_shown_once(outputs: Path) -> None:

@@ -156,7 +156,9 @@ def test_the_command_writes_an_experiments_report(
     html = file.read_text(encoding="utf-8")
     rows = Tags(html).rows
     assert [row[0] for row in rows[1:4]] == ["MLP", "LeNet-5", "ResNet-20"]
-    assert sum(row[1] == "not run" for row in rows[5:]) == 9
+    assert sum(row[1] == "published" for row in rows[5:]) == 9
+    assert "Hyper-parameters" in html
+    assert "Learning curves" not in html
 
 
 def test_the_command_writes_where_it_is_told(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -13,6 +14,7 @@ from fovea.config.errors import RecordError
 from fovea.records import RunFolder
 from fovea.report.differences import settings
 from fovea.sweep.plan import PlannedRun
+from fovea.tables.results import Result, published
 
 
 @dataclass(frozen=True)
@@ -21,9 +23,10 @@ class Entry:
 
     Args:
         folder: its record.
-        status: the record's; ``diverged`` where a finished run's loss is no number, ``not run``
-            where there is no record, ``damaged`` where a file of it cannot be read.
-        summary: the record's, as far as it got.
+        status: the record's; ``diverged`` where a finished run's loss is no number, ``damaged``
+            where a file of it cannot be read; where there is no record, ``published`` if its
+            experiment has the result, else ``not run``.
+        summary: the record's, as far as it got; the numbers of a published result.
         history: a row of metrics per epoch.
         settings: what it is told by: the option of every group, and every scientific config key.
         overrides: what composes its config; ``None`` where that is not recorded.
@@ -45,10 +48,19 @@ class Entry:
         return self.summary.get("metrics", {})
 
     @property
+    def recorded(self) -> bool:
+        return self.status not in ("not run", "published")
+
+    @property
+    def trained(self) -> int:
+        """The epochs that were trained."""
+        return len(self.history) if self.recorded else self.summary.get("epochs", 0)
+
+    @property
     def epochs(self) -> str:
         """The epochs that were trained, of those asked for."""
-        asked, trained = self.settings.get("epochs", "?"), len(self.history)
-        return str(trained) if trained == asked else f"{trained} of {asked}"
+        asked = self.settings.get("epochs", "?")
+        return str(self.trained) if self.trained == asked else f"{self.trained} of {asked}"
 
     @property
     def command(self) -> str | None:
@@ -56,7 +68,7 @@ class Entry:
         if self.overrides is None:
             return None
         asked = [each for each in self.overrides if not each.startswith("rerun=")]
-        again = [] if self.status == "not run" else ["rerun=true"]
+        again = ["rerun=true"] if self.recorded else []
         return shlex.join(["fovea", "train", *asked, *again])
 
 
@@ -65,7 +77,11 @@ def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
 
     Args:
         experiments: the plan of each, by name.
+
+    Raises:
+        RecordError: the published results of one are damaged.
     """
+    known = {run: result for name in experiments for run, result in published(name).items()}
     arms: dict[str, dict[str, None]] = {}
     runs: dict[str, tuple[str, PlannedRun]] = {}
     for name, plan in experiments.items():
@@ -73,16 +89,15 @@ def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
             runs.setdefault(run.folder.id, (name, run))
             if run.arm is not None:
                 arms.setdefault(run.folder.id, {})[run.arm] = None
-    return [
-        _entry(
-            run.folder,
-            {"experiment": name}
-            | ({"arm": ", ".join(arms[key])} if key in arms else {})
-            | settings(run.config, run.choices),
-            run.overrides,
-        )
-        for key, (name, run) in runs.items()
-    ]
+    entries = []
+    for key, (name, run) in runs.items():
+        arm = {"arm": ", ".join(arms[key])} if key in arms else {}
+        told = {"experiment": name} | arm | settings(run.config, run.choices)
+        entry = _entry(run.folder, told, run.overrides)
+        if entry.status == "not run" and key in known:
+            entry = replace(entry, status="published", summary=_summary(known[key]))
+        entries.append(entry)
+    return entries
 
 
 def recorded(runs: Sequence[RunFolder]) -> list[Entry]:
@@ -109,6 +124,17 @@ def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] 
     if status == "finished" and summary.get("diverged"):
         status = "diverged"
     return Entry(folder, status, summary, history, told, overrides)
+
+
+def _summary(result: Result) -> dict[str, Any]:
+    """Return what a summary would say of a published result."""
+    values = {name: each.value for name, each in result.values.items() if "(" not in name}
+    metrics = {
+        name: value if math.isfinite(value) else None
+        for name, value in values.items()
+        if "/" in name
+    }
+    return {name: value for name, value in values.items() if "/" not in name} | {"metrics": metrics}
 
 
 def _damaged(

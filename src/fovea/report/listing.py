@@ -56,7 +56,7 @@ def listing(overview: Overview, folder: Path) -> list[Line]:
             link=_link(entry.folder.path, folder),
             command=entry.command,
             cells={key: _cell(entry.settings.get(key)) for key in keys}
-            | {"epochs": Cell(entry.epochs, len(entry.history))}
+            | {"epochs": Cell(entry.epochs, entry.trained)}
             | {name: _metric(entry, name) for name in metrics}
             | {
                 "seconds": _cell(entry.summary.get("seconds")),

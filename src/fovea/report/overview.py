@@ -80,7 +80,7 @@ class Overview:
         """Return the confusion matrix of every cell, and why some runs or cells have none."""
         cells: dict[str, list[Entry]] = {}
         for entry, cell in zip(self.entries, self.cells, strict=True):
-            if entry.metrics:
+            if entry.metrics and entry.recorded:
                 cells.setdefault(cell, []).append(entry)
         rows: Rows = []
         missing: list[str] = []
