@@ -174,6 +174,13 @@ def test_differences_to_the_baseline(cell: MakeCell) -> None:
     assert [len(row) for row in texts(table)] == [2, 2]
 
 
+def test_differences_that_cannot_be_tested_are_not_called_tested(cell: MakeCell) -> None:
+    table = build(accuracies(cell, base=[0.90, 0.92], other=[0.94]), baseline="base")
+    assert [row[2] for row in texts(table)] == ["–", "+3.00 pp, no test"]
+    assert not any("Holm" in note for note in table.notes)
+    assert any("none is tested" in note for note in table.notes)
+
+
 def test_a_ratio_to_the_baseline(cell: MakeCell) -> None:
     cells = [
         cell({"model": "relu"}, **{EPOCHS: [10, 10, 10]}),

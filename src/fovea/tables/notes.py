@@ -94,8 +94,8 @@ def _contrasts(rows: Sequence[Row]) -> Iterator[str]:
         for entry in row.entries
         if entry.comparison is not None
     ]
-    if compared:
-        kinds = {each.paired for each, _ in compared if each.p is not None}
+    kinds = {each.paired for each, _ in compared if each.p is not None}
+    if kinds:
         how = {
             frozenset({True}): "paired by seed",
             frozenset({False}): "of independent runs (Welch)",
@@ -104,6 +104,8 @@ def _contrasts(rows: Sequence[Row]) -> Iterator[str]:
             "differences to the baseline: 95 % t intervals, "
             f"{how}; p by t tests, Holm-corrected over the rows of a column"
         )
+    elif compared:
+        yield "differences to the baseline: of means; none is tested, for want of a spread"
     if any(entry.ratio for row in rows for entry in row.entries):
         yield "ratios: of geometric means, with 95 % t intervals of their logarithms"
 
