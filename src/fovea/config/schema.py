@@ -8,10 +8,7 @@ a second instead of the imports.
 from __future__ import annotations
 
 import ast
-import builtins
-import collections.abc
 import json
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
@@ -21,10 +18,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from fovea.config import types
+from fovea.config.annotations import NAMES, evaluate
 from fovea.config.errors import ConfigError, did_you_mean
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-_NAMESPACE = {**vars(builtins), **vars(typing), **vars(collections.abc), **vars(types)}
 _FROM_DATA = ("num_classes", "in_channels", "image_size")  # "auto" in a model: as the data has it
 
 GROUPS = (
@@ -188,7 +185,7 @@ def signature_schema(target: str) -> type[BaseModel] | None:
         not a plain class or function of a Python source file or takes ``**kwargs``.
 
     Raises:
-        ConfigError: the module exists but has no such class or function.
+        ConfigError: fovea has no such module, class or function, or the file is not Python.
     """
     module, _, name = target.rpartition(".")
     source = _source_file(module)
@@ -196,17 +193,17 @@ def signature_schema(target: str) -> type[BaseModel] | None:
         if target.startswith("fovea."):
             raise ConfigError(f"_target_={target}: no module {module}")
         return None
-    tree = ast.parse(source.read_text(encoding="utf-8"))
+    tree = _parsed(source)
     definition = _named(tree.body, name)
     if definition is None:
         if target.startswith("fovea."):
             raise ConfigError(f"_target_={target}: no '{name}' in {module}")
         return None
     arguments = _arguments(definition, tree)
-    if arguments is None:
-        return None
-    namespace = _NAMESPACE | _aliases(tree)
-    fields = {key: (_evaluate(note, namespace), None) for key, note in arguments.items()}
+    if arguments is None or any(key[0] == "_" or key in vars(BaseModel) for key in arguments):
+        return None  # no names of fields
+    names = {**NAMES, **_aliases(tree)}
+    fields = {key: (evaluate(note, names), None) for key, note in arguments.items()}
     return create_model(name, __config__=_STRICT, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
@@ -217,7 +214,10 @@ def _source_file(module: str) -> Path | None:
     qualified = ""
     for part in module.split("."):
         qualified = f"{qualified}.{part}" if qualified else part
-        spec = PathFinder.find_spec(qualified, path)
+        try:
+            spec = PathFinder.find_spec(qualified, path)
+        except KeyError:  # below a folder without __init__.py, whose parent is not imported
+            return None
         if spec is None:
             return None
         path = spec.submodule_search_locations
@@ -268,7 +268,7 @@ def _aliases(tree: ast.Module) -> dict[str, Any]:
             and isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Subscript)
         ):
-            value = _evaluate(node.value, _NAMESPACE)
+            value = evaluate(node.value)
             if value is not Any:
                 aliases[node.targets[0].id] = value
     return aliases
@@ -276,14 +276,13 @@ def _aliases(tree: ast.Module) -> dict[str, Any]:
 
 @cache
 def _aliases_of(source: Path) -> dict[str, Any]:
-    return _aliases(ast.parse(source.read_text(encoding="utf-8")))
+    return _aliases(_parsed(source))
 
 
-def _evaluate(annotation: ast.expr | None, namespace: Mapping[str, Any]) -> Any:
-    """Return the type an annotation means, or ``Any`` where it names what only torch knows."""
-    if annotation is None:
-        return Any
+def _parsed(source: Path) -> ast.Module:
     try:
-        return eval(ast.unparse(annotation), dict(namespace))
-    except (NameError, AttributeError, TypeError):
-        return Any
+        return ast.parse(source.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        place = f"{source}:{error.lineno}" if isinstance(error, SyntaxError) else str(source)
+        reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
+        raise ConfigError(f"{place}: cannot be read as Python ({reason})") from error
