@@ -26,7 +26,8 @@ def count_macs(model: nn.Module, in_channels: int, image_size: int) -> int:
         image_size: its side in pixels.
     """
     copy = deepcopy(model).to("meta").eval()
-    image = torch.empty(1, in_channels, image_size, image_size, device="meta")
+    dtype = next((weights.dtype for weights in copy.parameters()), None)
+    image = torch.empty(1, in_channels, image_size, image_size, device="meta", dtype=dtype)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         copy(image)
     return counter.get_total_flops() // 2

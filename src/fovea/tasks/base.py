@@ -156,7 +156,7 @@ class DeviceMean:
 
     def add(self, values: Tensor, weight: int = 1) -> None:
         """Add values of any shape; ``weight`` samples stand behind each."""
-        total = values.detach().sum(dtype=torch.float32)
+        total = values.detach().sum(dtype=torch.promote_types(values.dtype, torch.float32))
         if self._sum is None:
             self._sum = torch.zeros_like(total)
         self._sum = self._sum.to(total.device)  # moves after a resume only
