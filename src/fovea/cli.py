@@ -15,7 +15,7 @@ import argcomplete
 from fovea import __version__
 from fovea.bench import EXPERIMENT, NETWORKS, PARTS
 from fovea.config import paths
-from fovea.config.errors import FoveaError
+from fovea.config.errors import FoveaError, one_line
 from fovea.config.imports import quick_imports
 from fovea.config.options import complete_override, groups
 
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_run(arguments))
     except FoveaError as error:
-        print(f"fovea: {error}", file=sys.stderr)
+        print(f"fovea: {one_line(error)}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         resumes = "; the same command goes on from here" if arguments.command == "train" else ""

@@ -22,6 +22,13 @@ class RecordError(FoveaError):
     """A run record is missing, incomplete or damaged."""
 
 
+def one_line(text: object, limit: int = 290) -> str:
+    """Return a message as one line of at most ``limit`` characters, elided in the middle."""
+    line = " ".join(str(text).split())
+    half = (limit - 1) // 2
+    return line if len(line) <= limit else f"{line[:half]}…{line[-half:]}"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest of ``known``, or an empty string."""
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
