@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -159,11 +160,25 @@ def test_cifar100_has_fine_labels(tmp_path: Path, encode: Callable[..., bytes]) 
     ("name", "content", "message"),
     [
         ("data_batch_3", None, r"cifar-10-batches-py: no data_batch_3"),
+        ("data_batch_4", b"", r"data_batch_4: not a batch of"),
         ("test_batch", b"\x80", r"test_batch: not a batch of cifar-10-python\.tar\.gz"),
         ("test_batch", pickle.dumps([1]), r"test_batch: not a batch"),
         ("test_batch", pickle.dumps({"data": TEST}), r"test_batch: not a batch of .* \('labels'\)"),
         ("test_batch", pickled(TEST[:2], [0]), r"test_batch: data is not uint8 of shape \(1, 3072"),
-        ("test_batch", pickled(TEST[:2] / 255, [0, 1]), r"test_batch: data is not uint8"),
+        (
+            "test_batch",
+            pickled(TEST[:2] / 255, [0, 1]),
+            r"test_batch: .*an array of 'f8', not of integers",
+        ),
+        ("test_batch", pickled(TEST[:2].view(np.int8), [0, 1]), r"test_batch: data is not uint8"),
+        ("test_batch", pickle.dumps({"data": 1, "labels": [[0]]}), r"labels that are no integers"),
+        ("test_batch", pickle.dumps({"data": 1, "labels": [True]}), r"labels that are no integers"),
+        ("test_batch", pickle.dumps({"data": TEST[0], "labels": TEST[0]}), r"labels that are no"),
+        (
+            "test_batch",
+            pickle.dumps({"data": 1, "labels": [0]}),
+            r"data is not uint8 of shape \(1,",
+        ),
         ("test_batch", pickled(TEST[:2], [0, 10]), r"test_batch, row 1: label 10 is outside 0–9"),
     ],
 )
@@ -209,6 +224,25 @@ def test_a_hostile_archive_writes_nothing_and_leads_nowhere(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"cifar-10-python\.tar\.gz: no test_batch"):
         read(tmp_path)
     assert set(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "message"),
+    [
+        (2**40, 1, r"cifar-10-batches-py/test_batch claims 1,099,511,627,776 bytes"),
+        (0, 1001, r"cifar-10-python\.tar\.gz: more than 1000 files"),
+    ],
+)
+def test_an_archive_that_claims_too_much_is_refused(
+    tmp_path: Path, size: int, count: int, message: str
+) -> None:
+    member = tarfile.TarInfo("cifar-10-batches-py/test_batch")
+    member.size = size
+    header = member.tobuf(tarfile.GNU_FORMAT)
+    (tmp_path / "cifar10").mkdir()
+    (tmp_path / "cifar10" / "cifar-10-python.tar.gz").write_bytes(gzip.compress(header * count))
+    with pytest.raises(DataError, match=message):
+        read(tmp_path)
 
 
 def test_a_truncated_archive_is_named(tmp_path: Path) -> None:

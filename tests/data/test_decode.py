@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +113,104 @@ def test_a_decompression_bomb_is_refused(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 24 * 24 - 1)
     with pytest.raises(DataError, match=r"^a: cannot be decoded"):
         decode(ImageFile("a", data), 3)
+
+
+EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\n(hello) show\n%%EOF\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        EPS,
+        b"%PDF-1.4\n",
+        b"8BPS\0\1" + bytes(40),
+        b"SIMPLE  =  T" + bytes(80),
+        b"\x89HDF\r\n\x1a\n",
+    ],
+    ids=["EPS", "PDF", "PSD", "FITS", "HDF5"],
+)
+def test_readers_of_other_formats_are_not_reached(
+    data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = []
+    Image.init()
+    for kind, (_, accept) in [*Image.OPEN.items()]:
+        if kind not in (
+            "PNG",
+            "JPEG",
+            "WEBP",
+            "BMP",
+            "DIB",
+            "GIF",
+            "TIFF",
+            "PPM",
+            "JPEG2000",
+            "AVIF",
+        ):
+            monkeypatch.setitem(Image.OPEN, kind, (lambda *_: reached.append(1), accept))
+    with pytest.raises(
+        DataError, match=r"^1\.png: cannot be decoded .*none of PNG, JPEG, WEBP, BMP"
+    ):
+        decode(ImageFile("1.png", data), 3)
+    assert reached == []
+
+
+@pytest.mark.parametrize("kind", ["BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "JPEG", "MPO"])
+def test_formats_in_use_are_read_whatever_the_name(encode: Callable[..., bytes], kind: str) -> None:
+    picture = Image.new("RGB", (8, 8), (200, 200, 200))
+    assert rgb(encode(picture, kind)) == [[[200] * 3] * 8] * 8
+
+
+def png(*chunks: tuple[bytes, bytes]) -> bytes:
+    """Build a PNG of these chunks."""
+    data = b"\x89PNG\r\n\x1a\n"
+    for kind, content in chunks:
+        sum_ = zlib.crc32(kind + content)
+        data += struct.pack(">I", len(content)) + kind + content + struct.pack(">I", sum_)
+    return data
+
+
+GREY_PIXEL = (b"IHDR", struct.pack(">2I5B", 1, 1, 8, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png((b"IHDR", struct.pack(">2I5B", 2**31 - 1, 2**31 - 1, 8, 0, 0, 0, 0)), (b"IDAT", b"")),
+        png((b"IHDR", struct.pack(">2I5B", 30_000, 30_000, 8, 0, 0, 0, 0)), (b"IDAT", b"")),
+        png(GREY_PIXEL, (b"zTXt", b"a\0\0" + zlib.compress(bytes(2**26))), (b"IDAT", b"")),
+        png(GREY_PIXEL, (b"iTXt", b"a\0\1\0\0\0" + zlib.compress(bytes(2**26))), (b"IDAT", b"")),
+        b"P5 999999 999999 255\n",
+        b"GIF89a" + struct.pack("<2H3B", 65535, 65535, 0, 0, 0) + b",",
+        b"BM"
+        + struct.pack("<3I", 0, 0, 54)
+        + struct.pack("<I2i2H6I", 40, 2**30, 2**30, 1, 24, *[0] * 6),
+    ],
+    ids=["PNG", "PNG below the error", "PNG text", "PNG text 2", "PGM", "GIF", "BMP"],
+)
+def test_a_small_file_that_claims_much_takes_no_memory(data: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=r"^a\.png: cannot be decoded as an image") as refusal:
+            decode(ImageFile("a.png", data), 3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**24
+    assert len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize("target", ["/dev/zero", "."])
+def test_only_regular_files_are_read(tmp_path: Path, target: str) -> None:
+    (tmp_path / "1.png").symlink_to(target)
+    with pytest.raises(DataError, match=r"^cats/1\.png: not a regular file but a (device|folder)$"):
+        decode(ImageFile("cats/1.png", tmp_path / "1.png"), 3)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.png")
+    with pytest.raises(DataError, match=r"^cats/1\.png: not a regular file but a pipe$"):
+        decode(ImageFile("cats/1.png", tmp_path / "1.png"), 3)
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:

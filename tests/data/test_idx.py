@@ -79,9 +79,19 @@ def test_every_layout_gives_the_same(
         ({"train_images": b"\0\0\x08"}, r"3 bytes are too few for an idx header of 16"),
         (
             {"train_images": idx(TRAIN)[:-1]},
-            r"promises 80 values \(5×4×4\), the file holds 79",
+            r"claims 80 values \(5×4×4\), the file holds 79",
         ),
-        ({"train_images": idx(TRAIN) + b"\0"}, r"promises 80 values .* holds 81"),
+        ({"train_images": idx(TRAIN) + b"\0"}, r"claims 80 values .* the file holds more"),
+        (
+            {"train_images": struct.pack(">4I", 0x803, 2**32 - 1, 2**16, 2**16)},
+            r"claims 18446744069414584320 values .* the file holds 0; replace the file",
+        ),
+        (
+            {"train_labels": struct.pack(">2I", 0x801, 2**32 - 1) + bytes(5)},
+            r"train-labels.*claims 4294967295 values .* the file holds 5",
+        ),
+        ({"t10k_images": idx(TEST[:0])}, r"t10k-images.*: empty \(the header's shape is 0×4×4\)"),
+        ({"t10k_labels": labels()}, r"t10k-labels.*: empty \(the header's shape is 0\)"),
         ({"train_labels": labels(0, 1)}, r"train-labels-idx1-ubyte: 2 labels for 5 images"),
         ({"t10k_labels": labels(2, 3)}, r"t10k-labels.*label 3 of image 1 is outside 0–2"),
         ({"train_images": idx(np.zeros((5, 4, 3), np.uint8))}, r"images are 4×3; only square"),

@@ -100,6 +100,11 @@ def test_harmless_variations_read_the_same(tmp_path: Path, text: str) -> None:
         (row(26), "label 26 is outside 0–25"),
         (row(-1), "label -1 is outside 0–25"),
         (row("A"), "label 'A' is not a number"),
+        (row(9), "label 9 is J, which the set does not have"),
+        (row("25.0"), "label 25.0 is Z, which the set does not have"),
+        ("0," * 10_000, "20,001 bytes, more than 16,384"),
+        (row("9" * 300), f"label {'9' * 20} is outside 0–25"),
+        ("\x1b[2J" + row(0), "label '\\x1b[2J0' is not a number"),
     ],
 )
 def test_a_bad_row_is_named_or_skipped(tmp_path: Path, bad: str, reason: str) -> None:
@@ -107,7 +112,7 @@ def test_a_bad_row_is_named_or_skipped(tmp_path: Path, bad: str, reason: str) ->
     with pytest.raises(DataError) as error:
         read(tmp_path)
     expected = f"{path}, line 4: {reason}"
-    assert str(error.value) == f"{expected}; mend the row or set data.skip_bad=true"
+    assert str(error.value) == f"{expected}; fix the row or set data.skip_bad=true"
     splits = read(tmp_path, skip_bad=True)
     assert splits.skipped == [expected]
     assert splits.train.labels.tolist() == [0, 24, 3]
@@ -119,6 +124,8 @@ def test_a_bad_row_is_named_or_skipped(tmp_path: Path, bad: str, reason: str) ->
         ("", r"train\.csv, line 1: expected the header label,pixel1,…,pixel784"),
         (table()[1:], r"train\.csv, line 1: expected the header"),
         ("\n".join(GOOD), r"train\.csv, line 1: expected the header"),
+        ("a," * 10**6, r"train\.csv, line 1: expected the header"),
+        ("\0" * 10**6, r"train\.csv, line 1: expected the header"),
         (HEADER + "\n", r"train\.csv: no usable row"),
         (table([row(26), row(27)]), r"train\.csv: no usable row"),
     ],

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import pickle
 import tarfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -19,12 +16,15 @@ from fovea.config.errors import DataError, did_you_mean
 from fovea.data.decode import decode_many
 from fovea.data.huggingface import HuggingFace
 from fovea.data.image_folder import ImageFolder
+from fovea.data.pickled import read_plain
 from fovea.data.source import Images, Source, Spec, Splits
-from fovea.data.storage import fetch, missing, read_bytes
+from fovea.data.storage import fetch, missing, opened, read_bytes
 
 Layout = Literal["batches", "archive", "parquet", "folders"]
 
 _SIDE = 32
+_MEMBERS = 1000  # of an archive, at most; the two have nine and five
+_BATCH_BYTES = 2**29  # of one of them, at most; the largest has 155 MB
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ class Cifar(Source):
         folder = root / self.folder
         if (folder / self._variant.batches).is_dir():
             return "batches"
-        if (folder / self._variant.archive).is_file():
+        if (folder / self._variant.archive).exists():
             return "archive"
         if any(folder.rglob("train[-.]*parquet")):
             return "parquet"
@@ -162,7 +162,7 @@ class Cifar(Source):
         reason = f"no class '{absent[0]}'" if absent else "the classes are in another order"
         raise DataError(f"{folder}: {reason}; {self.dataset} has {', '.join(known[:3])}, …")
 
-    def _read_batches(self, batches: Mapping[str, bytes], folder: Path) -> Splits:
+    def _read_batches(self, batches: Mapping[str, bytes | bytearray], folder: Path) -> Splits:
         variant = self._variant
 
         def part(names: Sequence[str]) -> Images:
@@ -191,36 +191,42 @@ def _decoded(splits: Splits, *, skip_bad: bool) -> Splits:
     return Splits(parts["train"], parts.get("test"), parts.get("val"), skipped)
 
 
-def _batches_in_folder(folder: Path, names: Sequence[str]) -> dict[str, bytes]:
-    return {name: read_bytes(folder / name) for name in names if (folder / name).is_file()}
+def _batches_in_folder(folder: Path, names: Sequence[str]) -> dict[str, bytearray]:
+    return {name: read_bytes(folder / name) for name in names if (folder / name).exists()}
 
 
 def _batches_in_archive(path: Path, folder: str, names: Sequence[str]) -> dict[str, bytes]:
     """Return the named members' content; nothing is extracted, links are not followed."""
     wanted = {f"{folder}/{name}": name for name in names}
     batches: dict[str, bytes] = {}
-    try:
-        with tarfile.open(path, "r:gz") as archive:
-            for member in archive:
-                if member.name in wanted and member.isreg():
+    with opened(path) as stream:
+        try:
+            with tarfile.open(fileobj=cast(IO[bytes], stream), mode="r|") as archive:
+                for count, member in enumerate(archive):
+                    if count == _MEMBERS:
+                        raise DataError(f"{path}: more than {_MEMBERS} files, not {path.name}")
+                    if member.name not in wanted or not member.isreg():
+                        continue
+                    if member.size > _BATCH_BYTES:
+                        raise DataError(f"{path}: {member.name} claims {member.size:,} bytes")
                     content = archive.extractfile(member)
                     assert content is not None  # as for every regular file
                     batches[wanted[member.name]] = content.read()
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read, replace the file ({error})") from error
+        except tarfile.TarError as error:
+            raise OSError(error) from error
     return batches
 
 
 def _read_batch(
-    batches: Mapping[str, bytes], name: str, variant: _Variant, where: Path
+    batches: Mapping[str, bytes | bytearray], name: str, variant: _Variant, where: Path
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Return pixels ``(N, 3072)``, channel by channel, and labels."""
     if name not in batches:
         raise DataError(f"{where}: no {name}")
     try:
-        batch = _ArrayUnpickler(io.BytesIO(batches[name]), encoding="latin1").load()
-        pixels, labels = batch["data"], np.array(batch[variant.label_key], np.int64)
-    except Exception as error:  # a damaged pickle raises many types
+        batch = read_plain(batches[name])
+        pixels, labels = batch["data"], _integers(batch[variant.label_key])
+    except (KeyError, ValueError) as error:
         raise DataError(f"{where / name}: not a batch of {variant.archive} ({error})") from error
     shape = (len(labels), 3 * _SIDE**2)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape != shape:
@@ -231,22 +237,9 @@ def _read_batch(
     return pixels, labels
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Loads NumPy arrays within plain containers, and refuses whatever else a pickle can name."""
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        match module, name:
-            case "numpy", "ndarray":
-                return np.ndarray
-            case "numpy", "dtype":
-                return _dtype
-            case "numpy.core.multiarray" | "numpy._core.multiarray", "_reconstruct":
-                return _RECONSTRUCT
-        raise pickle.UnpicklingError(f"refused to load {module}.{name}")
-
-
-def _dtype(name: str, *_: object) -> np.dtype[Any]:
-    return np.dtype(name)  # the flags in old pickles are integers, about which NumPy 2.4 warns
-
-
-_RECONSTRUCT = np.empty(0).__reduce__()[0]
+def _integers(labels: Any) -> NDArray[np.int64]:
+    if isinstance(labels, np.ndarray) and labels.ndim == 1:
+        return labels.astype(np.int64)
+    if type(labels) is not list or not all(type(label) is int for label in labels):
+        raise ValueError("labels that are no integers")
+    return np.array(labels, np.int64)

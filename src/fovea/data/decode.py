@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -14,6 +16,10 @@ from torch import Tensor
 from fovea.config.errors import DataError
 from fovea.data.source import Files, ImageFile
 
+warnings.simplefilter("error", Image.DecompressionBombWarning)  # caught, as every error is
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
+
 
 def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
     """Decode one image file to 8 bits a channel.
@@ -22,7 +28,9 @@ def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
     upper 8 bits, an animation gives its first frame, and RGB becomes grey by ITU-R 601 luma.
 
     Args:
-        file: any format Pillow reads.
+        file: PNG, JPEG, WebP, BMP, GIF, TIFF, PNM, JPEG 2000 or AVIF, whatever its name. Pillow's
+            readers of other formats (EPS starts a program, others were never meant for strangers'
+            files) are not reached.
         channels: 1 gives mode ``L``, 3 gives mode ``RGB``.
 
     Raises:
@@ -31,13 +39,14 @@ def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
     """
     data = file.read()
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_formats()) as image:
             _check_area(image)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             return _eight_bits(image).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # Pillow's decoders raise many types on corrupt data
-        reason = "no known format" if isinstance(error, UnidentifiedImageError) else error
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = f"none of {', '.join(_formats())}" if unknown else error
         raise DataError(
             f"{file.name}: cannot be decoded as an image ({reason}); "
             "replace it or set data.skip_bad=true"
@@ -89,6 +98,13 @@ def decode_many(
         pixels[len(kept)] = np.asarray(image).reshape(side, side, channels)
         kept.append(item)
     return torch.from_numpy(pixels[: len(kept)]), kept, skipped
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats of image files that this Pillow was built to read."""
+    Image.init()
+    return tuple(name for name in _FORMATS if name in Image.OPEN)
 
 
 def _check_area(image: Image.Image) -> None:

@@ -39,7 +39,7 @@ class Idx(Source):
 
     def spec(self, root: Path) -> Spec:
         path = self._find(root, "train-images-idx3-ubyte")
-        _, height, width = _shape(read_bytes(path, 16), path, dimensions=3)
+        _, height, width = _shape(path, dimensions=3)
         if height != width:
             raise DataError(f"{path}: images are {height}×{width}; only square ones are supported")
         return Spec(classes=tuple(self.classes), channels=1, image_size=height)
@@ -95,30 +95,34 @@ class Idx(Source):
                 f"0–{len(self.classes) - 1}"
             )
         return Images(
-            pixels=torch.from_numpy(pixels[..., np.newaxis].copy()),
+            pixels=torch.from_numpy(pixels[..., np.newaxis]),
             labels=torch.from_numpy(labels.astype(np.int64)),
         )
 
 
-def _shape(data: bytes, path: Path, dimensions: int) -> tuple[int, ...]:
+def _shape(path: Path, dimensions: int) -> tuple[int, ...]:
     """Return the shape an idx header declares: 00 00, type, dimensions, then big-endian sizes."""
     size = 4 + 4 * dimensions
-    if len(data) < size:
-        raise DataError(f"{path}: {len(data)} bytes are too few for an idx header of {size}")
-    magic, *shape = struct.unpack_from(f">{1 + dimensions}I", data)
+    header = read_bytes(path, size)
+    if len(header) < size:
+        raise DataError(f"{path}: {len(header)} bytes are too few for an idx header of {size}")
+    magic, *shape = struct.unpack_from(f">{1 + dimensions}I", header)
     expected = _UBYTE << 8 | dimensions
     if magic != expected:
         raise DataError(f"{path}: magic number 0x{magic:08x}, expected 0x{expected:08x}")
+    if not prod(shape):
+        raise DataError(f"{path}: empty (the header's shape is {'×'.join(map(str, shape))})")
     return tuple(shape)
 
 
 def _read_array(path: Path, dimensions: int) -> NDArray[np.uint8]:
-    data = read_bytes(path)
-    shape = _shape(data, path, dimensions)
-    body = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
-    if body.size != prod(shape):
+    shape = _shape(path, dimensions)
+    header, claimed = 4 + 4 * dimensions, prod(shape)
+    body = np.frombuffer(read_bytes(path, header + claimed + 1), np.uint8, offset=header)
+    if body.size != claimed:
+        found = "more" if body.size > claimed else body.size
         raise DataError(
-            f"{path}: the header promises {prod(shape)} values ({'×'.join(map(str, shape))}), "
-            f"the file holds {body.size}"
+            f"{path}: the header claims {claimed} values ({'×'.join(map(str, shape))}), "
+            f"the file holds {found}; replace the file"
         )
     return body.reshape(shape)

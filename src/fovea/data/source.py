@@ -10,6 +10,9 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from fovea.config.errors import DataError
+from fovea.config.regular import read_regular
+
+_IMAGE_BYTES = 2**30  # of one file, at most: more than Pillow's limit of pixels takes
 
 
 @dataclass(frozen=True)
@@ -59,14 +62,14 @@ class ImageFile:
         """Return the encoded bytes.
 
         Raises:
-            DataError: the file is gone or may not be read.
+            DataError: the file is gone, may not be read, is no regular file or larger than 1 GiB.
         """
         if isinstance(self.content, bytes):
             return self.content
         try:
-            return self.content.read_bytes()
+            return read_regular(self.content, _IMAGE_BYTES)
         except OSError as error:
-            raise DataError(f"{self.name}: {error.strerror}") from error
+            raise DataError(f"{self.name}: {error.strerror or error}") from error
 
 
 @dataclass(frozen=True)

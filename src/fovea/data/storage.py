@@ -4,33 +4,95 @@ from __future__ import annotations
 
 import gzip
 import lzma
+import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import BinaryIO
+
+import torch
 
 from fovea.config.errors import DataError
+from fovea.config.regular import open_regular
+from fovea.data.memory import allowance
 
 _OPEN = {".gz": gzip.open, ".xz": lzma.open}
+_CHUNK = 2**20  # bytes that are read at once
+_RATIO = 100  # that a compressed file may expand by; images seldom shrink to a tenth
+_SMALL = 64 * 2**20  # bytes to which any compressed file may expand
+
+
+class Stream:
+    """The content of a file, decompressed, of which no more than is allowed can be read."""
+
+    def __init__(self, file: BinaryIO, allowed: int) -> None:
+        self._file = file
+        self._allowed = allowed
+        self._left = allowed
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; memory is taken for those that are there.
+
+        Raises:
+            OSError: the content is larger than is allowed.
+        """
+        content = self._file.read(min(size, self._left + 1, _CHUNK))
+        self._left -= len(content)
+        if self._left < 0:
+            raise OSError(f"it holds more than {self._allowed:,} bytes, the most that is read")
+        return content
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Stream]:
+    """Open a file of a data set, decompressed by its suffix.
+
+    A compressed file may expand to 64 MiB or a hundred times its size, and any to half of the
+    memory that is free.
+
+    Raises:
+        DataError: not a regular file, unreadable, truncated, corrupt or too large; raised within
+            the block too.
+    """
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            free = allowance("auto", torch.device("cpu"))
+            if size > free:
+                raise OSError(f"{size:,} bytes, more than half of the memory that is free")
+            decompress = _OPEN.get(path.suffix)
+            if decompress is None:
+                yield Stream(file, size)
+                return
+            with decompress(file, "rb") as content:
+                yield Stream(content, min(max(_SMALL, _RATIO * size), free))
+    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: cannot be read, replace the file ({reason})") from error
 
 
 def find(name: str, folders: Iterable[Path]) -> Path | None:
     """Return the first of ``name``, ``name.gz`` and ``name.xz`` in the first folder with one."""
     paths = (folder / f"{name}{suffix}" for folder in folders for suffix in ("", *_OPEN))
-    return next((path for path in paths if path.is_file()), None)
+    return next((path for path in paths if path.exists()), None)
 
 
-def read_bytes(path: Path, size: int = -1) -> bytes:
-    """Return a file's content, decompressed; at most the first ``size`` bytes of it.
+def read_bytes(path: Path, size: int | None = None) -> bytearray:
+    """Return a file's content, decompressed; at most the first ``size`` bytes.
 
     Raises:
-        DataError: unreadable, truncated or corrupt.
+        DataError: as :func:`opened`.
     """
-    try:
-        with _OPEN.get(path.suffix, open)(path, "rb") as file:
-            return file.read(size)
-    except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-        raise DataError(f"{path}: cannot be read, replace the file ({error})") from error
+    content = bytearray()
+    with opened(path) as stream:
+        while size is None or len(content) < size:
+            chunk = stream.read(_CHUNK if size is None else size - len(content))
+            if not chunk:
+                break
+            content += chunk
+    return content
 
 
 def missing(wanted: str, folder: Path, *, downloadable: bool = False) -> DataError:
