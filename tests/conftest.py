@@ -15,6 +15,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("FOVEA_DATA", str(home / "data"))
     monkeypatch.setenv("FOVEA_CACHE", str(home / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the commands that tests start
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+    monkeypatch.delenv("FOVEA_TRUST", raising=False)
     monkeypatch.delenv("WANDB_MODE", raising=False)
     monkeypatch.setenv("WANDB_DATA_DIR", str(home / "wandb"))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(home / "wandb"))

@@ -14,13 +14,14 @@ from hydra.utils import get_object
 
 from fovea.augment.identity import Identity
 from fovea.config import paths
+from fovea.config.build import build
 from fovea.config.compose import compose_run
 from fovea.config.options import description, groups, options
 from fovea.config.schema import GROUPS, validate
 from fovea.data.module import ImageData
 from fovea.data.source import Spec
 from fovea.sweep.plan import plan_experiment
-from fovea.training.assemble import assemble, build, build_model
+from fovea.training.assemble import assemble, build_model
 
 CLASSES = tuple("0123456789")
 NEEDED = {
@@ -117,7 +118,9 @@ def test_a_model_classifies(group: str, option: str) -> None:
 def test_a_data_set_is_built_without_being_read(group: str, option: str) -> None:
     config = composed(group, option)
     assert not Path(config["data"]["root"]).exists()
-    data = build(config["data"], augment=Identity(), batch_size=4, seed=0, channels_last=True)
+    data = build(
+        "data", config["data"], augment=Identity(), batch_size=4, seed=0, channels_last=True
+    )
     assert isinstance(data, ImageData)
     assert data.normalize in ("computed", "none", *data.constants)
 
@@ -130,17 +133,17 @@ def test_an_option_trains_something(group: str, option: str) -> None:
     images = torch.full((4, 1, 8, 8), 128, dtype=torch.uint8)
     assert lab.data.augment(images, torch.Generator()).shape == images.shape
     logits = lab.task(images / 255)
-    loss = build(config["loss"])(logits, torch.zeros(4, dtype=torch.long))
+    loss = build("loss", config["loss"])(logits, torch.zeros(4, dtype=torch.long))
     assert loss.shape == ()
     assert loss > 0
     loss.backward()
     before = [weight.detach().clone() for weight in lab.task.model.parameters()]
-    build(config["optimizer"], model=lab.task.model).step()
+    build("optimizer", config["optimizer"], model=lab.task.model).step()
     after = list(lab.task.model.parameters())
     assert any(not torch.equal(old, new) for old, new in zip(before, after, strict=True))
-    schedule = build(config["schedule"])
+    schedule = build("schedule", config["schedule"])
     assert all(0 <= schedule(epoch, 10) <= 1 for epoch in range(10))
-    assert callable(build(config["tracking"]).start)
+    assert callable(build("tracking", config["tracking"]).start)
     assert lab.settings.resolved_precision in ("32", "bf16-mixed")
 
 

@@ -101,11 +101,14 @@ def test_a_run_records_its_threads_and_its_wandb_run(in_workers: Sweep, inline: 
             assert (other["threads"], other["workers"]) == (1, 1)
 
 
-def test_a_worker_that_is_killed_fails_its_run_only(tmp_path: Path) -> None:
+def test_a_worker_that_is_killed_fails_its_run_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "deadly.py").write_text(
-        "import os, signal\nclass Deadly:\n"
+        "import os, signal\nfrom torch import nn\nclass Deadly(nn.Module):\n"
         "    def __init__(self, **_): os.kill(os.getpid(), signal.SIGKILL)\n"
     )
+    monkeypatch.setenv("FOVEA_TRUST", "deadly")
     models = "model._target_=deadly.Deadly,fovea.models.mlp.MLP"
     done = sweep(tmp_path, models, "tracking=csv", "launcher=workers", "launcher.workers=1")
     assert done.told.returncode == 1

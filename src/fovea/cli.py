@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ _EPILOG = "A config override is key=value or group=option; see: fovea list"
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 the user can mend it."""
+    os.environ["PYTHONSAFEPATH"] = "1"  # no process that this one starts imports from its folder
     parser = _parser()
     argcomplete.autocomplete(parser, always_complete_options="long")
     given = list(sys.argv[1:] if argv is None else argv)

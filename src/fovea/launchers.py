@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import psutil
 
@@ -16,6 +16,7 @@ from fovea.config.types import PositiveInt
 _MEMORY = 3 * 2**29  # bytes a run takes: what it imports, and a small data set
 
 
+@runtime_checkable
 class Launcher(Protocol):
     """Says which worker processes a sweep gets."""
 

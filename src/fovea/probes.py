@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -16,6 +16,7 @@ from fovea.data.module import ImageData
 Measure = Callable[[Iterable[Any]], dict[str, float]]
 
 
+@runtime_checkable
 class Probe(Protocol):
     """Measures a trained network on other images than the test part as it is."""
 

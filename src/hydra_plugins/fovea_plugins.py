@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from hydra import version
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -22,6 +22,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from fovea.config import paths
+from fovea.config.build import build
 from fovea.config.compose import plain
 from fovea.config.identity import is_scientific, run_id
 from fovea.launchers import Launcher
@@ -114,17 +115,15 @@ class PlanningSweeper(BasicSweeper):
 class WorkersLauncher(BasicLauncher):
     """Launches runs as the ``launcher`` config group says: in worker processes, or in this one."""
 
-    def __init__(self, launcher: Launcher) -> None:
-        super().__init__()
-        self.launcher = launcher
-
     def launch(
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence[JobReturn]:
         assert self.hydra_context is not None
         assert self.task_function is not None
         assert self.config is not None
-        environments = self.launcher.environments(len(job_overrides), self.config.trainer)
+        node = OmegaConf.to_container(self.config.launcher, resolve=True)
+        launcher: Launcher = build("launcher", cast(dict[str, Any], node))
+        environments = launcher.environments(len(job_overrides), self.config.trainer)
         stops = self.config.stop_on_failure
         if not environments:
             return self._one_after_another(job_overrides, initial_job_idx, stops)
@@ -185,7 +184,7 @@ def _launch_one(
 ConfigStore.instance().store(
     group="hydra/launcher",
     name="workers",
-    node={"_target_": f"{__name__}.WorkersLauncher", "launcher": "${launcher}"},
+    node={"_target_": f"{__name__}.WorkersLauncher"},
     provider="fovea",
 )
 ConfigStore.instance().store(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
 
+@runtime_checkable
 class Augmentation(Protocol):
     """Random changes of a batch of images, decided anew for every sample."""
 

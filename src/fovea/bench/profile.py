@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch.profiler import profile
 
-from fovea.training.assemble import assemble, build
+from fovea.config.build import build
+from fovea.training.assemble import assemble
 
 # The first pattern that is in an operator's name says what it is counted as.
 _KINDS = {
@@ -45,7 +46,7 @@ def measure_profile(config: Mapping[str, Any], threads: int) -> dict[str, float]
     lab = assemble(config)
     lab.data.setup()
     model, loss = lab.task.model, lab.task.loss
-    optimizer = build(config["optimizer"], model=model)
+    optimizer = build("optimizer", config["optimizer"], model=model)
     mixed = lab.settings.resolved_precision == "bf16-mixed"
     batches = iter(lab.data.train_dataloader())
 

@@ -21,12 +21,13 @@ from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizon
 
 from fovea.bench.reference import PilImages
 from fovea.bench.turns import Turns
+from fovea.config.build import build
 from fovea.data.cache import read_cached
 from fovea.data.module import ImageData
 from fovea.data.source import Images
 from fovea.optim.schedules import per_step
 from fovea.records import RunFolder
-from fovea.training.assemble import assemble, build, build_model
+from fovea.training.assemble import assemble, build_model
 from fovea.training.train import train
 
 _ENDLESS = 1000  # epochs; the bench ends a program when it has measured enough
@@ -133,10 +134,10 @@ def bare(config: Mapping[str, Any], turns: Turns) -> None:
     task = lab.task
     device = _device()
     task.to(device)
-    optimizer = build(config["optimizer"], model=task.model)
+    optimizer = build("optimizer", config["optimizer"], model=task.model)
     steps = len(turns) * config["epochs"]
     scheduler = per_step(
-        optimizer, build(config["schedule"]), total_steps=steps, epochs=config["epochs"]
+        optimizer, build("schedule", config["schedule"]), total_steps=steps, epochs=config["epochs"]
     )
     mixed = lab.settings.resolved_precision == "bf16-mixed"
     for _ in range(_ENDLESS):
@@ -184,7 +185,7 @@ def _network(
     config: Mapping[str, Any],
 ) -> tuple[nn.Module, Images, tuple[list[float], list[float]]]:
     """Return the network a config names, the training images, and their mean and std."""
-    data: ImageData = build(config["data"])
+    data: ImageData = build("data", config["data"])
     model, _ = build_model(config["model"], data.spec)
     images = read_cached(data.source, data.root, skip_bad=False).train
     assert isinstance(images, Images)

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 
+from fovea.config.build import build
 from fovea.data.cache import read_cached
 from fovea.data.module import ImageData
 from fovea.data.source import Images
-from fovea.training.assemble import build, build_model
+from fovea.training.assemble import build_model
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
@@ -45,7 +46,7 @@ def train_reference(config: Mapping[str, Any]) -> float:
         config: resolved; an SGD recipe on RGB images of the network's size, augmented by flip_crop.
     """
     torch.manual_seed(config["seed"])
-    data: ImageData = build(config["data"])
+    data: ImageData = build("data", config["data"])
     model, _ = build_model(config["model"], data.spec)
     constants = data.constants[data.normalize]
     tensor = [ToTensor(), Normalize(constants["mean"], constants["std"])]
@@ -68,7 +69,7 @@ def train_reference(config: Mapping[str, Any]) -> float:
         nesterov=recipe["nesterov"],
         weight_decay=recipe["weight_decay"],
     )
-    schedule = build(config["schedule"])
+    schedule = build("schedule", config["schedule"])
     epochs, steps = config["epochs"], len(train)
     criterion = nn.CrossEntropyLoss()
     model.train()

@@ -13,10 +13,11 @@ import torch
 from fovea.bench.machine import gemm_peak, training_flops
 from fovea.bench.programs import PROGRAMS
 from fovea.bench.turns import Program, Turn
+from fovea.config.build import build
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, DataError
 from fovea.data.module import ImageData
-from fovea.training.assemble import build, build_model
+from fovea.training.assemble import build_model
 from fovea.training.settings import TrainerSettings
 
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
@@ -52,7 +53,7 @@ def measure_training(
         after = running["fovea"].turn()
     step_seconds = median(turn.seconds / steps for turn in turns["fovea"])
     peaks.append(_peaks(config))
-    data: ImageData = build(config["data"])
+    data: ImageData = build("data", config["data"])
     model, inputs = build_model(config["model"], data.spec)
     return {
         "rounds": rounds,
@@ -86,7 +87,7 @@ def measure_overhead(
     config = configure(_TINY, batch_size=batch_size, threads=threads)
     config |= {"epochs": rounds + 3, "augment": _UNCHANGED}
     config["data"]["source"] = _SYNTHETIC | {"image_size": 8, "channels": 1}
-    data: ImageData = build(config["data"])
+    data: ImageData = build("data", config["data"])
     data.setup()
     steps = data.sizes["train"] // batch_size
     programs = {name: PROGRAMS[name] for name in ("bare", "fovea")}
@@ -119,7 +120,7 @@ def configure(network: Sequence[str], *, batch_size: int, threads: int) -> dict[
     ]
     config = compose_run(chosen)
     try:
-        _ = build(config["data"]).spec
+        _ = build("data", config["data"]).spec
     except DataError:
         config["data"]["source"] = _SYNTHETIC
     return config
@@ -198,4 +199,4 @@ def _peaks(config: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _settings(config: Mapping[str, Any]) -> TrainerSettings:
-    return build(config["trainer"])
+    return build("trainer", config["trainer"])

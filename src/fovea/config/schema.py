@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from fovea.config import types
 from fovea.config.annotations import NAMES, evaluate
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.trust import find_top_level
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 _FROM_DATA = ("num_classes", "in_channels", "image_size")  # "auto" in a model: as the data has it
@@ -215,7 +216,8 @@ def _source_file(module: str) -> Path | None:
     for part in module.split("."):
         qualified = f"{qualified}.{part}" if qualified else part
         try:
-            spec = PathFinder.find_spec(qualified, path)
+            top = qualified == part
+            spec = find_top_level(part) if top else PathFinder.find_spec(qualified, path)
         except KeyError:  # below a folder without __init__.py, whose parent is not imported
             return None
         if spec is None:

@@ -104,6 +104,7 @@ class Splits:
         return {name: part for name, part in every.items() if part is not None}
 
 
+@runtime_checkable
 class Source(Protocol):
     """One data set or one format. Adding a data set is adding a source and its config file."""
 

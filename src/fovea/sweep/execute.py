@@ -15,6 +15,8 @@ from rich.table import Table as RichTable
 
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError, RecordError
+from fovea.config.paths import experiment
+from fovea.config.trust import require_trusted
 from fovea.records import Status
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun
@@ -42,8 +44,8 @@ def execute(
         changed: the grid is not the experiment's own.
 
     Raises:
-        FoveaError: the experiment's ``table.yaml`` is not valid, the outputs cannot be written, or
-            the only run failed for a reason that is the user's to mend.
+        FoveaError: the experiment's ``table.yaml`` is not valid, a target is not trusted, the
+            outputs cannot be written, or the only run failed by a mistake of the user's.
         SweepError: some of several runs failed; the others are done, or are not with
             ``stop_on_failure``.
     """
@@ -52,6 +54,7 @@ def execute(
     if asked["dry_run"]:
         print_overview(runs)
         return
+    _require_trusted(runs)
     states = States(runs)
     todo = list(states.runs.values()) if asked["rerun"] else states.todo
     if asked["skip_published"] and (name := asked["experiment"]):
@@ -86,6 +89,20 @@ def execute(
         _print_failures(failures)
         left = f"; {stopped} were not trained (stop_on_failure)" if stopped else ""
         raise SweepError(f"{len(failures)} of {len(states.runs)} runs failed{left}")
+
+
+def _require_trusted(runs: Sequence[PlannedRun]) -> None:
+    """Check the targets of all runs before the first one is launched.
+
+    Raises:
+        ConfigError: one is not trusted; the message names the experiment's file if that has any.
+    """
+    name = runs[0].config["experiment"]
+    folder = experiment(name) if name else None
+    file = folder / "sweep.yaml" if folder else None
+    own = file is not None and "_target_" in file.read_text(encoding="utf-8")
+    for run in runs:
+        require_trusted(run.config, f"experiments/{name}/sweep.yaml" if own else "")
 
 
 def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,7 @@ class Outcome:
     pictures: Sequence[NDArray[np.uint8]] = field(default=())
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Starts a Lightning logger for a run and closes it, whatever happened in between."""
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
-from hydra.errors import HydraException
-from hydra.utils import instantiate
 from torch import nn
 
-from fovea.config.errors import ConfigError, DataError, FoveaError, RecordError
+from fovea.config.build import build, factory
+from fovea.config.errors import ConfigError, DataError, RecordError
+from fovea.config.trust import require_trusted
 from fovea.data.cache import read_cached
 from fovea.data.fingerprint import fingerprint
 from fovea.data.module import ImageData
@@ -34,15 +33,6 @@ class Lab:
     probe: Probe | None = None
 
 
-def build(node: Mapping[str, Any], **runtime: Any) -> Any:
-    """Instantiate a config node, with arguments that only the running program knows.
-
-    Raises:
-        FoveaError: the arguments do not fit together.
-    """
-    return _factory(node)(**runtime)
-
-
 def assemble(config: Mapping[str, Any]) -> Lab:
     """Build a run's data, network and task; no image is read yet.
 
@@ -51,10 +41,11 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     """
     keep_freed_memory()
     flush_denormals()
-    settings: TrainerSettings = build(config["trainer"])
+    settings: TrainerSettings = build("trainer", config["trainer"])
     data: ImageData = build(
+        "data",
         config["data"],
-        augment=build(config["augment"]),
+        augment=build("augment", config["augment"]),
         batch_size=config["batch_size"],
         seed=config["seed"],
         channels_last=settings.channels_last,
@@ -64,21 +55,23 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     if settings.channels_last:
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     task: Classification = build(
+        "task",
         config["task"],
         model=model,
-        loss=build(config["loss"]),
-        optimizer=_factory(config["optimizer"]),
-        schedule=build(config["schedule"]),
+        loss=build("loss", config["loss"]),
+        optimizer=factory("optimizer", config["optimizer"]),
+        schedule=build("schedule", config["schedule"]),
         stepping=settings.stepping,
         classes=data.spec.classes,
     )
-    return Lab(data, task, settings, build(config["probe"]) if config.get("probe") else None)
+    probe = build("probe", config["probe"]) if config.get("probe") else None
+    return Lab(data, task, settings, probe)
 
 
 def data_fingerprint(node: Mapping[str, Any]) -> str | None:
     """Return the fingerprint of the data set that a ``data`` config names; ``None``: not here."""
     try:
-        data: ImageData = build(node)
+        data: ImageData = build("data", node)
         return fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
     except DataError:
         return None
@@ -110,7 +103,8 @@ def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[st
         raise ConfigError(
             f"model.num_classes={inputs['num_classes']}: the data has {len(spec.classes)} classes"
         )
-    return build({key: value for key, value in node.items() if key not in inputs}, **inputs), inputs
+    own = {key: value for key, value in node.items() if key not in inputs}
+    return build("model", own, **inputs), inputs
 
 
 def restore(run: RunFolder, which: str | None = None) -> nn.Module:
@@ -121,8 +115,10 @@ def restore(run: RunFolder, which: str | None = None) -> nn.Module:
         which: ``best`` or ``last``; ``None`` is the one the run was tested with.
 
     Raises:
+        ConfigError: the record names what is not trusted.
         RecordError: the record has no such weights, or they are damaged.
     """
+    require_trusted(run.config, f"run {run.id}")
     described = run.read("data.json")
     if not described:
         raise RecordError(f"run {run.id} has no data.json: it stopped before it trained")
@@ -152,16 +148,3 @@ def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise RecordError(f"{file}: damaged ({error}); train the run again") from error
-
-
-def _factory(node: Mapping[str, Any]) -> partial[Any]:
-    try:
-        made = instantiate(dict(node), _partial_=True, _convert_="all")
-    except HydraException as error:
-        cause = error.__cause__
-        while cause is not None:  # Hydra wraps what a constructor raised
-            if isinstance(cause, FoveaError):
-                raise cause from None
-            cause = cause.__cause__
-        raise ConfigError(f"{node.get('_target_')}: {error}".splitlines()[0]) from error
-    return made

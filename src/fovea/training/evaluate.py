@@ -9,6 +9,7 @@ from typing import Any
 from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
+from fovea.config.trust import require_trusted
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
 from fovea.training.assemble import Lab, assemble, load_checkpoint
@@ -29,12 +30,14 @@ def evaluate(
         ``test/…`` metrics, and the probe's.
 
     Raises:
+        ConfigError: the record names what is not trusted.
         DataError: the data is not there, or is not what the run was trained with.
         RecordError: the record or the weights are missing or damaged.
     """
     config = run.config
     if data_root is not None:
         config = config | {"data": config["data"] | {"root": data_root}}
+    require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries():
         lab = assemble(config)

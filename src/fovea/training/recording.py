@@ -16,11 +16,11 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
 
+from fovea.config.build import build
 from fovea.config.errors import FoveaError
 from fovea.records import RunFolder, Status
 from fovea.tracking.environment import process_seconds
 from fovea.tracking.trackers import Outcome, RunInfo, Tracker
-from fovea.training.assemble import build
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Recording:
         self.name = f"{choices['model']}-{choices['data']}-{config['seed']}"
         self.seconds_before = 0.0
         self._run = run
-        self._tracker: Tracker = build(config["tracking"])
+        self._tracker: Tracker = build("tracking", config["tracking"])
         tags = [choices["model"], choices["data"]]
         self._info = RunInfo(run, self.name, config["experiment"], tags, config)
         self._tracked = False

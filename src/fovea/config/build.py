@@ -1,0 +1,184 @@
+"""From a config node to the object it names: checked, then built; nothing else is interpreted.
+
+A string is a string: an interpolation that stands in a run's record is not resolved.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import traceback
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from fovea.config.errors import ConfigError, FoveaError
+from fovea.config.trust import (
+    FUNCTIONS,
+    KINDS,
+    is_within,
+    kind_of,
+    line,
+    named,
+    refusal,
+    refusal_of_module,
+    shown,
+)
+
+_MAKERS = "fovea.optim.optimizers"  # its functions make optimizers of a model
+_KEYS = ("_target_", "_args_", "_partial_")
+_NAMES_A_FILE = re.compile(
+    r"(^|_)(path|dirpath|file|filename|dir|url|checkpoint|cfg|overlay)$", re.IGNORECASE
+)
+
+
+def build(kind: str, node: Mapping[str, Any], /, **runtime: Any) -> Any:
+    """Build what a config node names, with arguments that only the running program knows.
+
+    Args:
+        kind: what is to be built, a key of ``trust.KINDS``.
+        node: ``_target_``, its keyword arguments, and positional ones as ``_args_``. Nodes within
+            are built first; ``_partial_: true`` leaves one of them to be called later.
+        runtime: further keyword arguments.
+
+    Raises:
+        FoveaError: the target is not trusted or does not fit, or the arguments do not.
+    """
+    return factory(kind, node)(**runtime)
+
+
+def factory(kind: str, node: Mapping[str, Any], /) -> partial[Any]:
+    """Return what builds a node when it is called with the arguments that it lacks.
+
+    Raises:
+        FoveaError: the target is not trusted or does not fit.
+    """
+    target, args, kwargs = _parts(kind, node, kind)
+    place = f"{kind}._target_={shown(node['_target_'], 60)}"
+    return partial(_call, target, place, *args, **kwargs)
+
+
+def _parts(
+    kind: str, node: Mapping[str, Any], path: str
+) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
+    """Return what a node names and its arguments, in which all nodes are built."""
+    if "_target_" not in node:
+        raise ConfigError(f"{shown(path, 80)}._target_: no value")
+    target = _resolve(kind, node["_target_"], path)
+    args = _built(kind, node.get("_args_") or [], f"{path}._args_")
+    rest = {key: value for key, value in node.items() if key not in _KEYS}
+    kwargs = {
+        str(key): _built(kind_of(str(key), kind), value, f"{path}.{key}")
+        for key, value in rest.items()
+    }
+    if not isinstance(args, list):
+        raise ConfigError(f"{shown(path, 80)}._args_: not a list")
+    if not is_within(node["_target_"], ("fovea", *named())):
+        _require_no_file(target, node["_target_"], args, kwargs, path)
+    return target, args, kwargs
+
+
+def _built(kind: str, value: Any, path: str) -> Any:
+    if isinstance(value, Mapping):
+        if "_target_" not in value:
+            return {
+                key: _built(kind_of(str(key), kind), item, f"{path}.{key}")
+                for key, item in value.items()
+            }
+        target, args, kwargs = _parts(kind, value, path)
+        if value.get("_partial_") is True:
+            return partial(target, *args, **kwargs)
+        place = f"{shown(path, 40)}._target_={shown(value['_target_'], 60)}"
+        return _call(target, place, *args, **kwargs)
+    if isinstance(value, list | tuple):
+        return [_built(kind, item, f"{path}.{index}") for index, item in enumerate(value)]
+    return value
+
+
+def _resolve(kind: str, target: Any, path: str) -> Callable[..., Any]:
+    """Import what a target names, and check what it is before anything calls it."""
+    if reason := refusal(kind, target):
+        raise ConfigError(line(path, target, reason))
+    module, _, name = target.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except Exception as error:
+        raise ConfigError(line(path, target, _reason(error))) from error
+    home = getattr(found, "__module__", None) or ""
+    what = "a class" if inspect.isclass(found) else f"a {type(found).__name__}"
+    if target not in FUNCTIONS or kind != "model":
+        base = _base(kind)
+        if inspect.isfunction(found) and is_within(home, (_MAKERS, *named())):
+            what = "a function that does not say it returns one"
+            fits = _returns(found, base)
+        else:
+            fits = inspect.isclass(found) and issubclass(found, base)
+        if not fits:
+            raise ConfigError(line(path, target, f"{what}; {KINDS[kind].text}"))
+    if reason := refusal_of_module(kind, home):
+        raise ConfigError(line(path, target, f"of {shown(home, 40)}; {reason}"))
+    return found
+
+
+def _base(kind: str) -> type:
+    module, _, name = KINDS[kind].base.rpartition(".")
+    return getattr(import_module(module), name)
+
+
+def _returns(function: Callable[..., Any], base: type) -> bool:
+    """Whether a function's annotation says that it returns an object of a type."""
+    try:
+        returned = typing.get_type_hints(function).get("return")
+    except Exception:  # it names what is imported for type checkers only
+        return False
+    return inspect.isclass(returned) and issubclass(returned, base)
+
+
+def _require_no_file(
+    target: Callable[..., Any],
+    name: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    path: str,
+) -> None:
+    """Refuse arguments by which a library's constructor would load a file, or fetch one.
+
+    Weights that a library publishes itself (``pretrained``, ``weights``) are the library's.
+    """
+    try:
+        given = inspect.signature(target).bind_partial(*args, **kwargs).arguments
+    except (TypeError, ValueError):  # the call will say it
+        given = {}
+    for key, value in {**given, **kwargs}.items():
+        if _NAMES_A_FILE.search(key) and isinstance(value, str | Mapping | Path):
+            raise ConfigError(
+                f"{shown(path, 60)}.{shown(key, 40)}={shown(value, 60)}: a config may not have "
+                f"{shown(name, 60)} load a file or an address"
+            )
+    model = given.get("model_name", kwargs.get("model_name"))
+    if name in FUNCTIONS and isinstance(model, str) and ":" in model:
+        raise ConfigError(
+            f"{shown(path, 60)}.model_name={shown(model, 60)}: a config may name timm's own models "
+            "only, not a folder or a repository"
+        )
+
+
+def _call(target: Callable[..., Any], place: str, /, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return target(*args, **kwargs)
+    except FoveaError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"{place}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return an exception in one line, with the place in the code that raised it."""
+    text = (str(error).strip().splitlines() or [""])[0]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f" ({Path(frame.filename).name}:{frame.lineno})"
+    own = "" if frame.filename == __file__ or "importlib" in frame.filename else place
+    return shown(f"{type(error).__name__}: {text}".rstrip(": "), 140) + own
