@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -107,7 +108,8 @@ def test_integers_without_names_are_their_own_names(table: Table, write: Write) 
 
 def test_columns_are_found_by_type_and_chosen_by_name(table: Table, write: Write) -> None:
     fine = {"fine": [0, 1], "coarse": [0, 0]}
-    root = write({"train-0.parquet": table({"fine": "ab", "coarse": "c"}, image="img", **fine)})
+    names = {"fine": [*"ab"], "coarse": ["c"]}
+    root = write({"train-0.parquet": table(names, image="img", **fine)})
     with pytest.raises(ConfigError, match=r"set data\.source\.label_column .*\(fine, coarse\)"):
         read(root)
     assert read(root, label_column="coarse").train.labels.tolist() == [0, 0]
@@ -141,6 +143,138 @@ def test_a_damaged_file_is_named(table: Table, write: Write) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(DataError, match=r"train-0\.parquet: damaged Parquet file"):
         read(root)
+
+
+@pytest.mark.parametrize("label", [1000, 2**31 - 1, 2**40, 2**63 - 1])
+def test_a_label_without_names_is_bounded(table: Table, write: Write, label: int) -> None:
+    root = write({"train-0.parquet": table(label=[0, label])})
+    with pytest.raises(DataError, match=rf"train-0\.parquet, row 1: label {label} is no class"):
+        HuggingFace(folder="set").spec(root)
+    root = write({"train-0.parquet": table(label=[0, 999])})
+    assert len(HuggingFace(folder="set").spec(root).classes) == 1000
+
+
+def test_labels_that_are_no_integers_are_refused(table: Table, write: Write) -> None:
+    root = write({"train-0.parquet": table(label=[0.0, 1.0])})
+    with pytest.raises(ConfigError, match=r"label_column=label: a column of double"):
+        read(root, label_column="label")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        (b"{", r"damaged metadata \(JSONDecodeError\)"),
+        (b"[]", r"damaged metadata \(AttributeError\)"),
+        (b"[" * 10**5, r"damaged metadata"),
+        (b'{"info": {"features": {"label": {"_type": "ClassLabel"}}}}', r"damaged metadata"),
+        (
+            b'{"info": {"features": {"label": {"_type": "ClassLabel", "names": [1, {}]}}}}',
+            r"the class names of label are no list of names",
+        ),
+        (
+            json.dumps(
+                {"info": {"features": {"label": {"_type": "ClassLabel", "names": ["a"] * 100_001}}}}
+            ).encode(),
+            r"100,001 classes; at most 100,000 are read",
+        ),
+    ],
+)
+def test_damaged_class_names_are_reported(
+    table: Table, write: Write, metadata: bytes, reason: str
+) -> None:
+    content = table(label=[0]).replace_schema_metadata({"huggingface": metadata})
+    root = write({"train-0.parquet": content})
+    with pytest.raises(DataError, match=rf"^train-0\.parquet: {reason}"):
+        read(root)
+
+
+@pytest.fixture
+def named(table: Table, write: Write, encode: Callable[..., bytes]) -> Callable[..., Splits]:
+    """Read a set whose one image is named by a path; it holds ``data/1.png``, of 3×3 pixels."""
+
+    def named(*paths: str | None) -> Splits:
+        kind = table().schema.field("image").type
+        cells = pa.array([{"bytes": None, "path": path} for path in paths], kind)
+        content = table(NAMES, label=[0] * len(paths)).set_column(0, "image", cells)
+        root = write({"data/train-0.parquet": content})
+        (root / "set/data/1.png").write_bytes(encode(np.full((3, 3), 7, np.uint8)))
+        return read(root)
+
+    return named
+
+
+@pytest.mark.parametrize("path", ["1.png", "./1.png", "../data/1.png", "{set}/data/1.png"])
+def test_images_named_by_path_are_read_from_the_sets_folder(
+    named: Callable[..., Splits], tmp_path: Path, path: str
+) -> None:
+    splits = named(path.format(set=tmp_path / "set"))
+    assert isinstance(splits.train, Files)
+    assert np.asarray(decode(splits.train.items[0], 1)).tolist() == [[7] * 3] * 3
+
+
+@pytest.mark.parametrize(
+    "path", ["{out}", "../../out.png", "link.png", "linked/out.png", "/dev/zero", "/etc/passwd"]
+)
+def test_images_elsewhere_are_not_read(
+    named: Callable[..., Splits], encode: Callable[..., bytes], tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "out.png").write_bytes(encode(np.zeros((3, 3), np.uint8)))
+    (tmp_path / "set/data").mkdir(parents=True)
+    (tmp_path / "set/data/link.png").symlink_to(tmp_path / "out.png")
+    (tmp_path / "set/data/linked").symlink_to(tmp_path)
+    with pytest.raises(DataError, match=r"^train-0\.parquet, row 1: its path leads out of"):
+        named("1.png", path.format(out=tmp_path / "out.png"))
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("a\0b", "its path is none"), ("", "no image"), (None, "no image")]
+)
+def test_a_path_that_is_none_is_named(
+    named: Callable[..., Splits], path: str | None, reason: str
+) -> None:
+    with pytest.raises(DataError, match=rf"^train-0\.parquet, row 0: {reason}"):
+        named(path)
+
+
+@pytest.mark.parametrize("path", [".", "pipe.png", "missing.png", "a" * 300])
+def test_a_path_without_a_regular_file_is_reported_when_it_is_decoded(
+    named: Callable[..., Splits], tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "set/data").mkdir(parents=True)
+    os.mkfifo(tmp_path / "set/data/pipe.png")
+    splits = named(path)
+    assert isinstance(splits.train, Files)
+    with pytest.raises(DataError, match=r"^train-0\.parquet, row 0: (not a regular|No such|File)"):
+        decode(splits.train.items[0], 1)
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_a_small_file_of_many_rows_is_refused(
+    tmp_path: Path, encode: Callable[..., bytes], compression: str
+) -> None:
+    picture = encode(np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+    (tmp_path / "set").mkdir()
+    for rows, reason in ((10**6, r"claims 1,000,000 rows in"), (2000, r"bytes hold more than")):
+        images = pa.DictionaryArray.from_arrays(np.zeros(rows, np.int32), pa.array([picture]))
+        cells = pa.StructArray.from_arrays([images], ["bytes"])
+        content = pa.table({"image": cells, "label": np.zeros(rows, np.int64)})
+        path = tmp_path / "set" / "train-0.parquet"
+        pq.write_table(content, path, compression=compression, store_schema=False)
+        with pytest.raises(DataError, match=rf"train-0\.parquet.*{reason}"):
+            read(tmp_path)
+
+
+def test_a_part_without_rows_is_refused(table: Table, write: Write) -> None:
+    root = write({"train-0.parquet": table(NAMES), "test-0.parquet": table(NAMES, label=[0])[:0]})
+    with pytest.raises(DataError, match=r"^test-0\.parquet: no rows"):
+        read(root)
+
+
+def test_a_pipe_in_place_of_a_table_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    os.mkfifo(tmp_path / "set" / "train-0.parquet")
+    with pytest.raises(DataError, match=r"train-0\.parquet: damaged .*not a regular file"):
+        read(tmp_path)
 
 
 def test_what_to_put_where(table: Table, write: Write, tmp_path: Path) -> None:

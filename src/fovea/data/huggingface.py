@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.data.image_folder import PART_NAMES
+from fovea.data.parquet import CLASSES, Shard, open_shard
 from fovea.data.source import Files, ImageFile, Source, Spec, Splits
 from fovea.data.storage import missing
+
+_FEW = 1000  # classes that a set without names may have, however few its rows
+_AT_ONCE = 64  # rows
 
 
 @dataclass(frozen=True)
@@ -61,57 +63,50 @@ class HuggingFace(Source):
         parts = {name: self._read_part(part, classes) for name, part in shards.items()}
         return Splits(train=parts["train"], val=parts.get("val"), test=parts.get("test"))
 
-    def _shards(self, root: Path) -> Mapping[str, Sequence[_Shard]]:
+    def _shards(self, root: Path) -> Mapping[str, Sequence[Shard]]:
         """Return the tables of each part there is; ``train`` is always one of them."""
         if self.folder is not None:
             return _local(root / Path(self.folder).expanduser())
         assert self.name is not None
         return _from_hub(self.name, self.subset, self.revision)
 
-    def _classes(self, train: Sequence[_Shard]) -> tuple[str, ...]:
+    def _classes(self, train: Sequence[Shard]) -> tuple[str, ...]:
         _, column = self._columns(train[0])
-        names = _class_names(train[0].schema).get(column)
+        names = _class_names(train[0]).get(column)
         if names is None:
-            highest = max(_highest(shard, column) for shard in train)
+            most = min(CLASSES, max(_FEW, sum(shard.rows for shard in train)))
+            highest = max(_highest(shard, column, most) for shard in train)
             names = map(str, range(highest + 1))
         return tuple(names)
 
-    def _columns(self, shard: _Shard) -> tuple[str, str]:
+    def _columns(self, shard: Shard) -> tuple[str, str]:
         schema = shard.schema
         images = [field.name for field in schema if _holds_images(field)]
         integers = [field.name for field in schema if pa.types.is_integer(field.type)]
-        labelled = [name for name in _class_names(schema) if name in integers]
+        labelled = [name for name in _class_names(shard) if name in integers]
         labels = integers if self.label_column else labelled or integers
         return (
             _choose(self.image_column, images, "image_column", shard),
             _choose(self.label_column, labels, "label_column", shard),
         )
 
-    def _read_part(self, shards: Sequence[_Shard], classes: int) -> Files:
+    def _read_part(self, shards: Sequence[Shard], classes: int) -> Files:
         items: list[ImageFile] = []
         labels: list[int] = []
         for shard in shards:
             image, label = self._columns(shard)
-            table = shard.read([image, label])
-            for row, (cell, value) in enumerate(
-                zip(table[image].to_pylist(), table[label].to_pylist(), strict=True)
-            ):
+            for row, (cell, value) in enumerate(shard.values(image, label)):
                 name = f"{shard.name}, row {row}"
                 if value is None or not 0 <= value < classes:
                     raise DataError(f"{name}: {label} {value} is outside 0–{classes - 1}")
-                items.append(ImageFile(name, _content(cell, name)))
+                items.append(ImageFile(name, shard.content(cell, name)))
                 labels.append(value)
+        if not items:
+            raise DataError(f"{shards[0].name}: no rows, so that its part has no images")
         return Files(items, torch.tensor(labels))
 
 
-@dataclass(frozen=True)
-class _Shard:
-    name: str
-    schema: pa.Schema
-    read: Callable[[list[str]], pa.Table]
-
-
-def _local(folder: Path) -> dict[str, list[_Shard]]:
+def _local(folder: Path) -> dict[str, list[Shard]]:
     parts = {part: _parquet_files(folder, names) for part, names in PART_NAMES.items()}
     if not parts["train"]:
         raise missing("train-*.parquet", folder)
@@ -119,28 +114,16 @@ def _local(folder: Path) -> dict[str, list[_Shard]]:
     if len(folders) > 1:
         names = ", ".join(sorted(str(path.relative_to(folder)) for path in folders))
         raise DataError(f"{folder}: several sets ({names}); set data.source.folder to one of them")
-    return {part: [_open(path) for path in paths] for part, paths in parts.items() if paths}
+    return {
+        part: [open_shard(path, folder) for path in paths] for part, paths in parts.items() if paths
+    }
 
 
 def _parquet_files(folder: Path, names: Sequence[str]) -> list[Path]:
     return sorted(path for name in names for path in folder.rglob(f"{name}[-.]*parquet"))
 
 
-def _open(path: Path) -> _Shard:
-    def read(columns: list[str]) -> pa.Table:
-        return _undamaged(path, partial(pq.read_table, path, columns=columns))
-
-    return _Shard(path.name, _undamaged(path, partial(pq.read_schema, path)), read)
-
-
-def _undamaged(path: Path, read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"{path}: damaged Parquet file ({error})") from error
-
-
-def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, list[_Shard]]:
+def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, list[Shard]]:
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # an optional extra
     except ImportError:
@@ -152,12 +135,16 @@ def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
         loaded = datasets.load_dataset(name, subset, revision=revision)
     except Exception as error:  # the library raises its own, the hub client's and OS errors
         raise DataError(f"data.source.name={name}: {error}") from error
+    config = getattr(datasets, "config", None)
+    home = Path(config.HF_DATASETS_CACHE) if config else None  # of the images it has unpacked
     parts = {
         part: [
-            _Shard(
+            Shard(
                 name=f"{name} {alias}",
                 schema=loaded[alias].features.arrow_schema,
-                read=loaded[alias].data.table.select,
+                rows=loaded[alias].data.table.num_rows,
+                batches=partial(_batches, loaded[alias].data.table),
+                home=home,
             )
         ]
         for part, names in PART_NAMES.items()
@@ -171,26 +158,54 @@ def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
     return parts
 
 
+def _batches(table: pa.Table, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    yield from table.select(columns).to_batches(_AT_ONCE)
+
+
 def _holds_images(field: pa.Field) -> bool:
-    return pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0
+    if not pa.types.is_struct(field.type) or field.type.get_field_index("bytes") < 0:
+        return False
+    kind = field.type.field("bytes").type
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)
 
 
-def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
-    """Return the class names of each column of class labels, from the schema's metadata."""
-    metadata = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-    features = metadata.get("info", {}).get("features", {})
-    return {
-        column: feature["names"]
-        for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
-    }
+def _class_names(shard: Shard) -> dict[str, list[str]]:
+    """Return the class names of each column of class labels, from the schema's metadata.
+
+    Raises:
+        DataError: they are none.
+    """
+    try:
+        metadata = json.loads((shard.schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = metadata.get("info", {}).get("features", {})
+        names = {
+            column: feature["names"]
+            for column, feature in features.items()
+            if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise DataError(f"{shard.name}: damaged metadata ({type(error).__name__})") from error
+    for column, each in names.items():
+        if not isinstance(each, list) or not all(isinstance(name, str) for name in each):
+            raise DataError(f"{shard.name}: the class names of {column} are no list of names")
+        if len(each) > CLASSES:
+            raise DataError(f"{shard.name}: {len(each):,} classes; at most {CLASSES:,} are read")
+    return names
 
 
-def _highest(shard: _Shard, column: str) -> int:
-    return max((value for value in shard.read([column])[column].to_pylist() if value), default=0)
+def _highest(shard: Shard, column: str, most: int) -> int:
+    highest = 0
+    for row, (value,) in enumerate(shard.values(column)):
+        if value is not None and value >= most:
+            raise DataError(
+                f"{shard.name}, row {row}: {column} {value} is no class number; without class "
+                f"names, {most:,} classes are the most for that many rows"
+            )
+        highest = max(highest, value or 0)
+    return highest
 
 
-def _choose(wanted: str | None, candidates: Sequence[str], argument: str, shard: _Shard) -> str:
+def _choose(wanted: str | None, candidates: Sequence[str], argument: str, shard: Shard) -> str:
     if wanted is not None:
         if wanted not in shard.schema.names:
             near = did_you_mean(wanted, shard.schema.names)
@@ -206,11 +221,3 @@ def _choose(wanted: str | None, candidates: Sequence[str], argument: str, shard:
             f"({', '.join(candidates or shard.schema.names)})"
         )
     return candidates[0]
-
-
-def _content(cell: Mapping[str, Any] | None, name: str) -> Path | bytes:
-    if cell is not None and cell["bytes"] is not None:
-        return cell["bytes"]
-    if cell is not None and cell.get("path"):
-        return Path(cell["path"])
-    raise DataError(f"{name}: no image")

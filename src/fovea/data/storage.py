@@ -45,6 +45,11 @@ class Stream:
         return content
 
 
+def most_of(size: int) -> int:
+    """Return the bytes to which a compressed file of ``size`` bytes may expand."""
+    return max(_SMALL, _RATIO * size)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[Stream]:
     """Open a file of a data set, decompressed by its suffix.
@@ -67,7 +72,7 @@ def opened(path: Path) -> Iterator[Stream]:
                 yield Stream(file, size)
                 return
             with decompress(file, "rb") as content:
-                yield Stream(content, min(max(_SMALL, _RATIO * size), free))
+                yield Stream(content, min(most_of(size), free))
     except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{path}: cannot be read, replace the file ({reason})") from error
