@@ -100,6 +100,18 @@ def test_what_has_no_confusion_matrix_is_named(
     ]
 
 
+def test_forged_labels_are_named_and_stepped_over(outputs: Path) -> None:
+    predict(record(outputs, "a", "seed=0", classes=2), [0, 10**12], [0, 1])
+    predict(record(outputs, "b", "seed=1", classes=2), [0, 1], [0, 99_999])
+    predict(record(outputs, "c", "seed=2", classes=2), [0, 1], [0, 10**12])
+    (row,), missing = seen(outputs).confusions()
+    assert (row["true"], row["predicted"], row["count"]) == ([0, 1], [0, 99_999], [1, 1])
+    assert [line.partition(": ")[2].partition(";")[0] for line in missing] == [
+        "damaged (row 1: 1000000000000 is outside 0–1)",
+        "damaged (row 1: 1000000000000 is outside 0–99999)",
+    ]
+
+
 def test_accuracy_on_every_class(outputs: Path) -> None:
     record(outputs, "a", per_class_accuracy={"cat": 0.123456, "dog": None})
     (row,) = seen(outputs).per_class()

@@ -69,7 +69,8 @@ def test_predictions_are_read_back(outputs: Path) -> None:
     predict(run, [0, 0, 1, 1], [0, 3, 1, 0])
     found = read_predictions(run)
     assert found.names == ["class 0", "class 1", "output 2", "output 3"]
-    assert found.confusion.tolist() == [[1, 0, 0, 1], [1, 1, 0, 0], [0] * 4, [0] * 4]
+    assert found.labels.tolist() == [0, 0, 1, 1]
+    assert found.predictions.tolist() == [0, 3, 1, 0]
     assert found.fingerprint == "f" * 64
 
 

@@ -15,6 +15,14 @@ _KINDS = {
     stat.S_IFBLK: "a device",
 }
 
+_RATIO = 100  # by which a compressed file may expand; images seldom shrink to a tenth
+_SMALL = 64 * 2**20  # bytes to which any compressed file may expand
+
+
+def most_of(size: int) -> int:
+    """Return the bytes to which a compressed file of ``size`` bytes may expand."""
+    return max(_SMALL, _RATIO * size)
+
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file to read; a link is followed, and nothing is waited for.

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fovea.config.errors import DataError
-from fovea.config.regular import open_regular
-from fovea.data.storage import most_of
+from fovea.config.regular import most_of, open_regular
 
 CLASSES = 100_000  # of a set, at most
 

@@ -15,13 +15,11 @@ from typing import BinaryIO
 import torch
 
 from fovea.config.errors import DataError
-from fovea.config.regular import open_regular
+from fovea.config.regular import most_of, open_regular
 from fovea.data.memory import allowance
 
 _OPEN = {".gz": gzip.open, ".xz": lzma.open}
 _CHUNK = 2**20  # bytes that are read at once
-_RATIO = 100  # that a compressed file may expand by; images seldom shrink to a tenth
-_SMALL = 64 * 2**20  # bytes to which any compressed file may expand
 
 
 class Stream:
@@ -43,11 +41,6 @@ class Stream:
         if self._left < 0:
             raise OSError(f"it holds more than {self._allowed:,} bytes, the most that is read")
         return content
-
-
-def most_of(size: int) -> int:
-    """Return the bytes to which a compressed file of ``size`` bytes may expand."""
-    return max(_SMALL, _RATIO * size)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ class Overview:
         size = 0
         for cell, members in cells.items():
             names: list[str] = []
-            total = np.zeros((0, 0), np.int64)
+            labels, guesses = np.zeros((2, 0), np.int64)
             for entry in members:
                 try:
                     predictions = read_predictions(entry.folder)
@@ -95,15 +95,17 @@ class Overview:
                     missing.append(str(error))
                     continue
                 names = max(names, predictions.names, key=len)
-                total = _sum(total, predictions.confusion)
-            true, predicted = total.nonzero()
-            if not len(true):
+                labels = np.concatenate([labels, predictions.labels])
+                guesses = np.concatenate([guesses, predictions.predictions])
+            pairs, counts = np.unique(labels * len(names) + guesses, return_counts=True)
+            if not len(pairs):
                 continue
-            size += len(true)
+            size += len(pairs)
             if size > _CONFUSIONS:
                 missing.append(f"the confusion matrix of {cell}: too many for one file")
                 continue
-            row = {"cell": cell, "names": names, "count": total[true, predicted].tolist()}
+            true, predicted = np.divmod(pairs, len(names))
+            row = {"cell": cell, "names": names, "count": counts.tolist()}
             rows.append(row | {"true": true.tolist(), "predicted": predicted.tolist()})
         return rows, missing
 
@@ -154,11 +156,3 @@ def _told(row: Mapping[str, float], metric: str) -> float | str | None:
 def _short(value: float | None) -> float | None:
     """Return a number to four digits."""
     return None if value is None else float(f"{value:.4g}")
-
-
-def _sum(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Add square matrices of which one may have further rows and columns."""
-    total = np.zeros(max(one.shape, other.shape), np.int64)
-    for each in (one, other):
-        total[: len(each), : len(each)] += each
-    return total

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fovea.config.errors import RecordError
+from fovea.config.regular import most_of, open_regular
 from fovea.records import RunFolder
+
+_OUTPUTS = 100_000  # of a network, at most: it may have more than there are classes
+_REMEDY = "train it again with rerun=true"
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,6 @@ class Predictions:
         extra = (f"output {index}" for index in range(len(self.classes), last))
         return [*self.classes, *extra]
 
-    @property
-    def confusion(self) -> NDArray[np.int64]:
-        """Counts ``(C, C)``, rows true, of the classes and the outputs above them that occur."""
-        size = len(self.names)
-        pairs = self.labels * size + self.predictions
-        return np.bincount(pairs, minlength=size * size).reshape(size, size)
-
 
 def read_predictions(run: RunFolder) -> Predictions:
     """Read the predictions of a run.
@@ -49,11 +47,14 @@ def read_predictions(run: RunFolder) -> Predictions:
     Raises:
         RecordError: they are missing or damaged.
     """
-    table = _read(run, "label", "prediction")
-    labels, predictions = (table[name].to_numpy() for name in table.column_names)
     data = run.read("data.json")
-    classes = tuple(data.get("classes", ()))
-    return Predictions(labels, predictions, classes, data.get("fingerprint", ""))
+    classes = data.get("classes", [])
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise RecordError(f"{run.path / 'data.json'}: damaged (classes); {_REMEDY}")
+    table = _read(run, "label", "prediction")
+    labels = _numbers(run, table["label"], len(classes) or _OUTPUTS)
+    predictions = _numbers(run, table["prediction"], max(len(classes), _OUTPUTS))
+    return Predictions(labels, predictions, tuple(classes), str(data.get("fingerprint", "")))
 
 
 def read_probabilities(run: RunFolder) -> NDArray[np.float32]:
@@ -63,16 +64,46 @@ def read_probabilities(run: RunFolder) -> NDArray[np.float32]:
         RecordError: they are missing or damaged.
     """
     column = _read(run, "probabilities")["probabilities"].combine_chunks()
-    return column.flatten().to_numpy().reshape(len(column), -1)
+    kind = column.type
+    if not pa.types.is_list(kind) or not pa.types.is_floating(kind.value_type):
+        raise _damaged(run, f"probabilities are {kind}")
+    values = column.flatten()
+    lengths = np.diff(column.offsets.to_numpy())
+    outputs = int(lengths[0])
+    if not outputs or (lengths != outputs).any() or column.null_count or values.null_count:
+        raise _damaged(run, "rows of different numbers of probabilities")
+    return values.to_numpy().reshape(len(column), outputs)
+
+
+def _numbers(run: RunFolder, column: pa.ChunkedArray, count: int) -> NDArray[np.int64]:
+    """Return the numbers of classes or outputs, of which there are ``count``."""
+    if not pa.types.is_integer(column.type) or column.null_count:
+        raise _damaged(run, f"{column.type} with {column.null_count} nulls, no class numbers")
+    numbers = column.to_numpy()
+    for row in np.flatnonzero((numbers < 0) | (numbers >= count)):
+        raise _damaged(run, f"row {row}: {numbers[row]} is outside 0–{count - 1}")
+    return numbers.astype(np.int64)
 
 
 def _read(run: RunFolder, *columns: str) -> pa.Table:
     if not run.predictions.is_file():
         raise RecordError(f"run {run.id} has no test predictions ({run.status or 'not run'})")
     try:
-        return pq.read_table(run.predictions, columns=list(columns)).select(list(columns))
+        with open_regular(run.predictions) as stream, pq.ParquetFile(stream) as file:
+            size, rows = os.fstat(stream.fileno()).st_size, file.metadata.num_rows
+            if not 0 < rows <= size:
+                raise OSError(f"{rows:,} rows in {size:,} bytes")
+            batches = []
+            held = 0
+            for batch in file.iter_batches(columns=list(columns)):
+                held += batch.nbytes
+                if held > most_of(size):
+                    raise OSError(f"its {size:,} bytes hold more than {most_of(size):,}")
+                batches.append(batch)
+            return pa.Table.from_batches(batches).select(list(columns))
     except (OSError, pa.ArrowException, KeyError) as error:
-        reason = str(error).partition("\n")[0]
-        raise RecordError(
-            f"{run.predictions}: damaged ({reason}); train it again with rerun=true"
-        ) from error
+        raise _damaged(run, str(error).partition("\n")[0]) from error
+
+
+def _damaged(run: RunFolder, reason: str) -> RecordError:
+    return RecordError(f"{run.predictions}: damaged ({reason}); {_REMEDY}")

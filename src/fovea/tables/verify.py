@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fovea.config.errors import RecordError
 from fovea.records import RunFolder
 
 _TOLERANCE = 1e-6  # recorded in float32, or to six places
@@ -43,13 +44,20 @@ def verify(run: RunFolder) -> list[Disagreement] | None:
 
     told = read_predictions(run)
     predictions, labels = told.predictions, told.labels
-    expected = _metrics(read_probabilities(run), predictions, labels)
+    probabilities = read_probabilities(run)
+    highest, outputs = max(labels.max(), predictions.max()), probabilities.shape[1]
+    if highest >= outputs:
+        raise RecordError(
+            f"{run.predictions}: damaged (class {highest} of {outputs} outputs); "
+            "train it again with rerun=true"
+        )
+    expected = _metrics(probabilities, predictions, labels)
     recorded = {name: value for name, value in run.metrics.items() if name in expected}
-    for index, name in enumerate(told.classes):
-        of_class = predictions[labels == index]
-        if len(of_class):
-            share = float((of_class == index).mean())
-            expected[f"accuracy of {name}"] = (share, share)
+    totals = np.bincount(labels)
+    hits = np.bincount(labels[predictions == labels], minlength=len(totals))
+    for index in np.flatnonzero(totals):
+        share = float(hits[index] / totals[index])
+        expected[f"accuracy of {told.names[index]}"] = (share, share)
     per_class: Mapping[str, Any] = run.summary.get("per_class_accuracy", {})
     recorded |= {f"accuracy of {name}": value for name, value in per_class.items()}
     return [
@@ -81,8 +89,7 @@ def _metrics(
 
 def _macro_f1(predictions: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
     """Return the mean F1 of the classes that occur or are predicted."""
-    scores = []
-    for each in np.union1d(predictions, labels):
-        hits = ((predictions == each) & (labels == each)).sum()
-        scores.append(2 * hits / ((predictions == each).sum() + (labels == each).sum()))
-    return float(np.mean(scores))
+    size = max(predictions.max(), labels.max()) + 1
+    hits = np.bincount(labels[predictions == labels], minlength=size)
+    total = np.bincount(predictions, minlength=size) + np.bincount(labels, minlength=size)
+    return float(np.mean(2 * hits[total > 0] / total[total > 0]))
