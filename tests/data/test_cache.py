@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,7 +63,7 @@ def test_a_set_is_read_once(root: Path, folder: Path) -> None:
     first = read_cached(Slow(), root, skip_bad=True)
     again = read_cached(Slow(), root, skip_bad=True)
     assert len(READS) == 1
-    assert len(list(folder.iterdir())) == 1
+    assert sorted(path.suffix for path in folder.iterdir()) == [".json", ".pixels"]
     assert isinstance(again.train, Images)
     assert again.train.pixels.flatten().tolist() == [1, 2, 3]
     assert (again.test, again.val, again.skipped) == (None, None, ["data: byte 7"])
@@ -81,10 +82,53 @@ def test_what_changes_a_reading_changes_the_entry(root: Path, folder: Path) -> N
     assert READS == ["set"] * 4 + ["other"]
 
 
-def test_a_damaged_entry_is_read_anew(root: Path, folder: Path) -> None:
+def kept(**changed: Any) -> bytes:
+    """What is kept with the pixels of three images, changed."""
+    return json.dumps(
+        {"count": 3, "labels": {"train": [0, 0, 0]}, "skipped": []} | changed
+    ).encode()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".pixels", b"\x01\x02"),
+        (".pixels", b""),
+        (".json", b"{"),
+        (".json", b"[" * 10**5),
+        (".json", kept(count=10**12)),
+        (".json", kept(labels={"train": [0, 0]})),
+        (".json", kept(labels={"train": [0, 0, 0], "test": []}) + b"}"),
+        (".json", kept(labels={"test": [0, 0, 0]})),
+        (".json", kept(labels={"train": [0, 0, 1]})),
+        (".json", kept(labels={"train": [0, 0, 2**40]})),
+        (".json", kept(labels={"train": [0, 0, True]})),
+        (".json", kept(labels={"train": "abc"})),
+        (".json", kept(labels=7)),
+    ],
+)
+def test_a_damaged_entry_is_read_anew(
+    root: Path, folder: Path, suffix: str, content: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
     read_cached(Slow(), root, skip_bad=False)
-    (entry,) = folder.iterdir()
-    entry.write_bytes(entry.read_bytes()[:100])
+    (entry,) = folder.glob(f"*{suffix}")
+    assert suffix == ".pixels" or entry.read_bytes() == kept()
+    entry.write_bytes(content)
+    splits = read_cached(Slow(), root, skip_bad=False)
+    assert isinstance(splits.train, Images)
+    assert splits.train.pixels.flatten().tolist() == [1, 2, 3]
+    assert splits.train.labels.tolist() == [0, 0, 0]
+    assert len(READS) == 2
+    assert "damaged cache entry, decoded anew" in caplog.text
+    read_cached(Slow(), root, skip_bad=False)
+    assert len(READS) == 2
+
+
+def test_an_entry_that_is_a_pipe_is_not_waited_for(root: Path, folder: Path) -> None:
+    read_cached(Slow(), root, skip_bad=False)
+    (entry,) = folder.glob("*.pixels")
+    entry.unlink()
+    os.mkfifo(entry)
     assert len(read_cached(Slow(), root, skip_bad=False).train) == 3
     assert len(READS) == 2
 

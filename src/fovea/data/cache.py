@@ -1,9 +1,9 @@
 """Decoded data sets kept on disk, so that WebP, PNG and CSV are decoded once on a machine.
 
-What a source decodes is kept as it came, in one file. Pixels of image files are kept fitted: one
-file of them, memory-mapped when it is read, and one of JSON beside it. An entry is named by a hash
+An entry is one file of pixels, memory-mapped when it is read, and one of JSON beside it: what a
+source decodes is kept as it came, the pixels of image files are kept fitted. It is named by a hash
 of all that decides its content, the name, size and modification time of every file among it. It may
-be deleted at any time.
+be deleted at any time; what is damaged in it is decoded anew.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from fovea.config import paths
+from fovea.config.regular import open_regular, read_regular
 from fovea.data.memory import GIB
 from fovea.data.source import Images, Source, Splits
 from fovea.records import atomic_stream
@@ -34,9 +35,10 @@ log = logging.getLogger(__name__)
 
 WORTH_SECONDS = 1.0  # sets that are decoded faster are not kept
 
-_FORMAT = 2
+_FORMAT = 4
+_ABOUT_BYTES = 2**30  # of the JSON beside pixels, at most
 _LEFT_FREE = 5 * GIB  # of the disk; a tenth of a small one
-_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(pixels|json|pt)\.\w+")  # as atomic_stream names them
+_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(pixels|json)\.\w+")  # as atomic_stream names them
 _ABANDONED_SECONDS = 3600.0  # after which a file that is not written any further has no writer
 
 
@@ -50,17 +52,26 @@ def read_cached(source: Source, root: Path, *, skip_bad: bool) -> Splits:
         DataError: as ``source.read``.
     """
     folder = getattr(source, "folder", None)
-    if not folder or source.spec(root).image_size is None:
+    spec = source.spec(root) if folder else None
+    if not folder or spec is None or spec.image_size is None:
         return source.read(root, skip_bad=skip_bad)
     files = [state_of(path) for path in sorted((root / folder).rglob("*")) if path.is_file()]
-    entry = entry_of(type(source).__qualname__, repr(source), skip_bad, files).with_suffix(".pt")
-    if (kept := _load(entry)) is not None:
-        return kept
+    entry = entry_of(type(source).__qualname__, repr(source), skip_bad, files)
+    shape = spec.image_size, spec.image_size, spec.channels
+    if (kept := load_pixels(entry, shape)) is not None:
+        try:
+            return _splits(*kept, len(spec.classes))
+        except Exception as error:  # whatever a damaged file raises
+            _warn(entry, error)
     started = time.perf_counter()
     splits = source.read(root, skip_bad=skip_bad)
-    seconds = time.perf_counter() - started
-    if seconds > WORTH_SECONDS and all(isinstance(part, Images) for part in splits.parts.values()):
-        _keep(entry, lambda stream: _save(splits, stream))
+    if time.perf_counter() - started > WORTH_SECONDS:
+        images = [part for part in splits.parts.values() if isinstance(part, Images)]
+        if all(part.pixels.shape[1:] == shape for part in images) and len(images) == len(
+            splits.parts
+        ):
+            size = sum(part.pixels.nbytes for part in images)
+            keep_pixels(entry, size, lambda stream: _write(splits, stream))
     return splits
 
 
@@ -84,14 +95,14 @@ def load_pixels(entry: Path, shape: tuple[int, int, int]) -> tuple[Tensor, dict[
     if not about.is_file():
         return None
     try:
-        kept = json.loads(about.read_text(encoding="utf-8"))
-        with entry.with_suffix(".pixels").open("rb") as file:
+        kept = json.loads(read_regular(about, _ABOUT_BYTES))
+        with open_regular(entry.with_suffix(".pixels")) as file:
             pixels = as_images(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), shape)
         if len(pixels) != kept["count"]:
             raise ValueError(f"{len(pixels)} images instead of {kept['count']}")
         return pixels, kept
     except Exception as error:  # whatever a damaged file raises
-        log.warning("%s: damaged cache entry, decoded anew (%s)", entry, error)
+        _warn(entry, error)
         return None
 
 
@@ -154,18 +165,35 @@ def _sweep(folder: Path) -> None:
             path.unlink()
 
 
-def _save(splits: Splits, stream: BinaryIO) -> None:
-    parts = {name: vars(part) for name, part in splits.parts.items()}
-    torch.save({"parts": parts, "skipped": splits.skipped}, stream)
+def _write(splits: Splits, stream: BinaryIO) -> dict[str, Any]:
+    """Write the pixels of a set's parts one after another; return what is kept with them."""
+    labels: dict[str, list[int]] = {}
+    for name, part in splits.parts.items():
+        assert isinstance(part, Images)
+        stream.write(part.pixels.contiguous().numpy().data)
+        labels[name] = part.labels.tolist()
+    count = sum(map(len, labels.values()))
+    return {"count": count, "labels": labels, "skipped": splits.skipped}
 
 
-def _load(entry: Path) -> Splits | None:
-    if not entry.is_file():
-        return None
-    try:
-        kept = torch.load(entry, mmap=True, weights_only=True)
-        parts = {name: Images(**part) for name, part in kept["parts"].items()}
-        return Splits(parts["train"], parts.get("test"), parts.get("val"), kept["skipped"])
-    except Exception as error:  # whatever a damaged file raises
-        log.warning("%s: damaged cache entry, read anew (%s)", entry, error)
-        return None
+def _splits(pixels: Tensor, kept: Mapping[str, Any], classes: int) -> Splits:
+    """Return what :func:`_write` wrote.
+
+    Raises:
+        Exception: of any type, where the two files do not fit each other or the classes.
+    """
+    if sum(map(len, kept["labels"].values())) != len(pixels):
+        raise ValueError("not one label for each image")
+    parts: dict[str, Images] = {}
+    start = 0
+    for name, labels in kept["labels"].items():
+        if not all(type(label) is int and 0 <= label < classes for label in labels):
+            raise ValueError(f"labels outside 0–{classes - 1}")
+        numbers = torch.tensor(labels, dtype=torch.int64)
+        parts[name] = Images(pixels[start : start + len(labels)], numbers)
+        start += len(labels)
+    return Splits(parts["train"], parts.get("test"), parts.get("val"), kept["skipped"])
+
+
+def _warn(entry: Path, error: Exception) -> None:
+    log.warning("%s: damaged cache entry, decoded anew (%s)", entry, error)
