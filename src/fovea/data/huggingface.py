@@ -102,7 +102,7 @@ class HuggingFace(Source):
                 items.append(ImageFile(name, shard.content(cell, name)))
                 labels.append(value)
         if not items:
-            raise DataError(f"{shards[0].name}: no rows, so that its part has no images")
+            raise DataError(f"{shards[0].name}: no rows")
         return Files(items, torch.tensor(labels))
 
 

@@ -51,12 +51,16 @@ class ImageFile:
     """One encoded image (PNG, JPEG, WebP …), on disk or in memory.
 
     Args:
-        name: what errors and tables call it.
+        name: what errors and tables call it; bytes that are no text become escapes.
         content: where the file lies, or its bytes.
     """
 
     name: str
     content: Path | bytes
+
+    def __post_init__(self) -> None:
+        text = self.name.encode("utf-8", "backslashreplace").decode()
+        object.__setattr__(self, "name", text)
 
     def read(self) -> bytes:
         """Return the encoded bytes.
@@ -90,12 +94,22 @@ class Files:
 
 @dataclass(frozen=True)
 class Splits:
-    """What a source holds. ``val`` and ``test`` are ``None`` where the source has no such part."""
+    """What a source holds. ``val`` and ``test`` are ``None`` where the source has no such part.
+
+    Raises:
+        DataError: a part is there and has no images, or none that can be decoded.
+    """
 
     train: Images | Files
     test: Images | Files | None
     val: Images | Files | None = None
     skipped: list[str] = field(default_factory=list)  # "file: reason", with data.skip_bad=true
+
+    def __post_init__(self) -> None:
+        for name, part in self.parts.items():
+            if not len(part):
+                why = f": {self.skipped[0]}" if self.skipped else ""
+                raise DataError(f"the {name} part has no image that can be used{why}")
 
     @property
     def parts(self) -> dict[str, Images | Files]:
