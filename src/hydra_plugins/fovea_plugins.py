@@ -24,6 +24,8 @@ from omegaconf import DictConfig, OmegaConf
 from fovea.config import paths
 from fovea.config.build import build
 from fovea.config.compose import plain
+from fovea.config.experiment import check_experiment
+from fovea.config.files import read_yaml
 from fovea.config.identity import is_scientific, run_id
 from fovea.launchers import Launcher
 from fovea.workers import NotDoneError, portable, run_in_workers
@@ -33,7 +35,7 @@ class ExperimentSource(ConfigSource):
     """Finds ``experiment=NAME`` in ``experiments/NAME/sweep.yaml``.
 
     A sweep is composed at the root of the config and knows its own name: its file needs neither a
-    ``@package`` line nor an ``experiment`` key.
+    ``@package`` line nor an ``experiment`` key. What it may set: ``fovea.config.experiment``.
     """
 
     @staticmethod
@@ -45,8 +47,9 @@ class ExperimentSource(ConfigSource):
         folder = paths.experiment(name) if name else None
         if folder is None:
             raise ConfigLoadError(f"no experiment '{name}'")
-        config = OmegaConf.load(folder / "sweep.yaml")
-        OmegaConf.update(config, "experiment", name)
+        file = folder / "sweep.yaml"
+        content = check_experiment(read_yaml(file, exponents=True), file)
+        config = OmegaConf.create({**content, "experiment": name})
         return ConfigResult(
             config=config,
             path=str(folder),

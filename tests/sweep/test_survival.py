@@ -31,9 +31,10 @@ epochs: 8
 batch_size: 16
 trainer: {accelerator: cpu, precision: 32, limit_batches: 6, checkpoint_seconds: 0}
 model: {hidden_sizes: [32], dropout: 0.2}
-defaults: [override /tracking: csv, override /launcher: inline, override /schedule: cosine]
+defaults: [override /schedule: cosine]
 hydra: {sweeper: {params: {optimizer.lr: '1e-3,1e-2', seed: '0,1'}}}
 """
+TRAIN = ("train", "experiment=survival", "tracking=csv")
 TABLE = """\
 title: Killed
 rows: {key: optimizer.lr}
@@ -87,7 +88,7 @@ def exit_code(child: int) -> int:
 
 
 def sweep(*overrides: str, before: Callable[[], None] = lambda: None) -> int:
-    return exit_code(in_child("train", "experiment=survival", *overrides, before=before))
+    return exit_code(in_child(*TRAIN, "launcher=inline", *overrides, before=before))
 
 
 def outcome(outputs: Path) -> dict[str, object]:
@@ -128,7 +129,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_an_undisturbed_one(
     killed = 0
     finished: set[str] = set()
     while killed < KILLS:
-        child = in_child("train", "experiment=survival")
+        child = in_child(*TRAIN, "launcher=inline")
         time.sleep(moments.uniform(0.05, 0.8))
         os.killpg(child, signal.SIGKILL)
         killed += exit_code(child) == -signal.SIGKILL
@@ -146,7 +147,7 @@ def test_a_sweep_killed_at_random_moments_ends_as_an_undisturbed_one(
 
 
 def test_two_processes_share_a_sweep(lab: Path, undisturbed: dict[str, object]) -> None:
-    children = [in_child("train", "experiment=survival") for _ in range(2)]
+    children = [in_child(*TRAIN, "launcher=inline") for _ in range(2)]
     assert [exit_code(child) for child in children] == [0, 0]
     assert sweep() == 0
     assert outcome(lab) == undisturbed
@@ -218,10 +219,10 @@ def test_sigterm_leaves_runs_that_are_taken_up(
     lab: Path, undisturbed: dict[str, object], workers: bool
 ) -> None:
     several = ["launcher=workers", "launcher.workers=2", "launcher.threads=1"]
-    line = [sys.executable, "-m", "fovea", "train", "experiment=survival"]
+    line = [sys.executable, "-m", "fovea", *TRAIN]
     environment = os.environ | {"PYTHONPATH": str(paths.__file__).rpartition("/fovea/")[0]}
     started = subprocess.Popen(
-        [*line, *(several if workers else [])],
+        [*line, *(several if workers else ["launcher=inline"])],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
