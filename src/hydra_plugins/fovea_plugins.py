@@ -111,8 +111,13 @@ class PlanningSweeper(BasicSweeper):
             assert self.launcher is not None
             return self.launcher.launch(jobs, initial_job_idx=0)
 
-        changed = any(is_scientific(re.split("[=@]", each.lstrip("+~"))[0]) for each in arguments)
-        execute(runs, launch, changed=changed)
+        execute(runs, launch, changed=changes_cells(arguments))
+
+
+def changes_cells(arguments: Sequence[str]) -> bool:
+    """Return whether overrides make other cells of an experiment; other seeds fill the same."""
+    keys = [re.split("[=@]", each.lstrip("+~"))[0] for each in arguments]
+    return any(is_scientific(key) and key != "seed" for key in keys)
 
 
 class WorkersLauncher(BasicLauncher):

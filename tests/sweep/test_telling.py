@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError
-from fovea.sweep.plan import PlannedRun, plan_experiment
+from fovea.sweep.plan import PlannedRun, plan, plan_experiment
 from fovea.sweep.publication import publish_experiment
 from fovea.sweep.telling import definition_of, report
+from hydra_plugins.fovea_plugins import changes_cells
 
 SWEEP = """
 defaults: [override /data: digits]
@@ -83,7 +85,7 @@ def test_an_experiment_is_told_from_its_records(
     assert slow.entries[0].measurement.mean == pytest.approx(0.905)
     assert slow.entries[1].ratio is not None
     assert slow.entries[1].ratio.value == pytest.approx(6**0.5)
-    assert [verdict.kind for _, verdict in slow.entries[0].published] == ["reproduced"]
+    assert [verdict.kind for _, verdict in slow.entries[0].published] == ["consistent"]
     printed = capsys.readouterr().out
     assert "lr chosen of 0.001, 0.003 by best(val/accuracy), seeds 0, 1" in printed
     assert {file.suffix for file in (outputs / "tables").iterdir()} == {
@@ -139,6 +141,52 @@ def test_a_key_that_no_run_has_is_told(experiment: Path, old: str, new: str, rea
     with pytest.raises(ConfigError) as refusal:
         definition_of(plan_experiment("arms"))
     assert str(refusal.value).startswith(reason)
+
+
+def test_runs_are_paired_by_a_key_of_their_config(experiment: Path) -> None:
+    table = experiment / "table.yaml"
+    table.write_text(TABLE + "pair: seed\n")
+    runs = plan_experiment("arms")
+    finish_all(runs)
+    comparison = report(runs).rows[0].entries[0].comparison
+    assert comparison is not None
+    assert (comparison.paired, comparison.n) == (True, 2)
+    table.write_text(TABLE + "pair: sead\n")
+    with pytest.raises(ConfigError, match="no run has the key 'sead'; did you mean 'seed'"):
+        report(runs)
+    table.write_text(TABLE + "pair: data.split_seed\n")
+    with pytest.raises(ConfigError, match=r"2 runs of 'slow 0\.001' have data\.split_seed = "):
+        report(runs)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "relu_vs_tanh", "pinecone_cifar10"])
+def test_the_command_that_adds_seeds_plans_the_runs_there_are_and_more(name: str) -> None:
+    """As notes print it; arms with seeds of their own get them too."""
+    planned = {run.folder.id for run in plan_experiment(name)}
+    with config_loader() as loader:
+        arguments = [f"experiment={name}", "seed=0,1,2,3,4"]
+        master = compose_sweep(loader, arguments)
+        params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
+        more = plan(loader, master, [*params, *arguments], master.hydra.sweeper.arms)
+    seeds: dict[tuple[str, ...], list[int]] = {}
+    for run in more:
+        seeds.setdefault(run.cell, []).append(run.config["seed"])
+    assert all(of_cell == [0, 1, 2, 3, 4] for of_cell in seeds.values())
+    assert planned < {run.folder.id for run in more}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "changes"),
+    [
+        (["experiment=quickstart", "seed=0,1,2,3,4"], False),
+        (["experiment=quickstart", "rerun=true"], False),
+        (["experiment=quickstart", "seed=0", "epochs=1"], True),
+        (["experiment=quickstart", "+data.seeds=1"], True),
+        (["model@other=mlp"], True),
+    ],
+)
+def test_other_seeds_leave_the_experiments_table(arguments: list[str], changes: bool) -> None:
+    assert changes_cells(arguments) == changes
 
 
 def test_a_changed_grid_knows_no_baseline(experiment: Path, outputs: Path) -> None:

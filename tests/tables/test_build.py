@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -120,7 +121,7 @@ def test_a_pivot_has_columns_of_its_own(cell: MakeCell) -> None:
     assert heads == ["model", "Set A", "b", "b: published", "b: verdict"]
     assert [[text.text for text in row] for row in layout.rows] == [
         ["mlp", "50.00 % (n = 1)", "60.00 % (n = 1)", "", ""],
-        ["vgg", "not run", "70.00 % (n = 1)", "70.00 %", "reproduced (n = 1)"],
+        ["vgg", "not run", "70.00 % (n = 1)", "70.00 %", "one run (0.00 pp, no verdict)"],
     ]
     count = {"metric": "parameters", "label": "parameters", "format": "count"}
     several = lay_out(build(cells, ACCURACY, count, pivot=pivot))
@@ -156,19 +157,24 @@ def test_each_row_at_its_own_best_value(cell: MakeCell) -> None:
 def test_differences_to_the_baseline(cell: MakeCell) -> None:
     base, better, worse = [0.90, 0.91, 0.92], [0.93, 0.95, 0.94], [0.80, 0.79, 0.83]
     table = build(accuracies(cell, base=base, better=better, worse=worse), baseline="base")
-    told = [compare(dict(enumerate(each)), dict(enumerate(base))) for each in (better, worse)]
-    corrected = holm([each.p for each in told if each])
+    compared = [compare(each, base) for each in (better, worse)]
+    corrected = holm([each.p for each in compared if each])
     entries = [row.entries[0] for row in table.rows]
     assert entries[0].comparison is None
-    assert [entry.comparison for entry in entries[1:]] == told
+    assert [entry.comparison for entry in entries[1:]] == [
+        each.among(2) for each in compared if each
+    ]
     assert [entry.p for entry in entries[1:]] == pytest.approx(corrected)
     assert [row[2] for row in texts(table)] == [
         "–",
-        "+3.00 pp [0.52, 5.48], p = 0.035",
-        "−10.33 pp [−14.13, −6.54], p = 0.014",
+        "+3.00 pp [0.15, 5.85], p = 0.021",
+        "−10.33 pp [−16.08, −4.58], p = 0.010",
     ]
     assert lay_out(table).headings[2].text == "accuracy: difference to base"
-    assert any("paired by seed" in note and "Holm" in note for note in table.notes)
+    assert (
+        "differences to the baseline: 95 % t intervals that hold together over the rows of a "
+        "column (Bonferroni); p by Welch's t tests, Holm-corrected over the rows of a column"
+    ) in table.notes
     alone = ACCURACY | {"difference": False}
     table = build(accuracies(cell, base=base, better=better), alone, baseline="base")
     assert [len(row) for row in texts(table)] == [2, 2]
@@ -176,15 +182,15 @@ def test_differences_to_the_baseline(cell: MakeCell) -> None:
 
 def test_differences_that_cannot_be_tested_are_not_called_tested(cell: MakeCell) -> None:
     table = build(accuracies(cell, base=[0.90, 0.92], other=[0.94]), baseline="base")
-    assert [row[2] for row in texts(table)] == ["–", "+3.00 pp, no test"]
+    assert [row[2] for row in texts(table)] == ["–", "+3.00 pp, untested (n = 1)"]
     assert not any("Holm" in note for note in table.notes)
-    assert any("none is tested" in note for note in table.notes)
+    assert any(note.endswith("untested (n = 1)") for note in table.notes)
 
 
 def test_a_ratio_to_the_baseline(cell: MakeCell) -> None:
     cells = [
         cell({"model": "relu"}, **{EPOCHS: [10, 10, 10]}),
-        cell({"model": "tanh"}, **{EPOCHS: [58, 60, 62]}),
+        cell({"model": "tanh"}, **{EPOCHS: [59, 60, 61]}),
         cell({"model": "sigmoid"}, **{EPOCHS: ["> 80", 70, "> 80"]}),
     ]
     reference = {"row": "tanh", "column": EPOCHS, "value": 6, "ratio": True}
@@ -196,7 +202,13 @@ def test_a_ratio_to_the_baseline(cell: MakeCell) -> None:
         "epochs: published",
         "epochs: verdict",
     ]
-    assert [text.text for text in layout.rows[1][3:]] == ["6.00 [5.52, 6.52]", "6 ×", "reproduced"]
+    # 10 epochs in each run are known to no better than rounding
+    assert [text.text for text in layout.rows[1][3:]] == [
+        "6.00 [5.58, 6.45]",
+        "6 ×",
+        "reproduced (0.00, within ±5 %)",
+    ]
+    assert any(note.startswith("ratios: of geometric means") for note in table.notes)
     assert layout.rows[2][1].text == "70.0, > 80.0, > 80.0 (n = 3)"
     assert [text.text for text in layout.rows[2][2:4]] == ["–", "> 7.65"]
 
@@ -228,7 +240,8 @@ def test_runs_that_never_got_there_have_no_mean(cell: MakeCell) -> None:
         ({"a": [0.90, 0.91, 0.92], "b": [0.89, 0.915, 0.91]}, []),  # by chance
         ({"a": [0.9], "b": [0.1]}, []),  # never at n = 1
         ({"a": [0.9, 0.91, 0.92], "b": [0.1]}, []),
-        ({"a": [0.9, 0.9, 0.9], "b": [0.1, 0.1, 0.1]}, []),  # no spread to tell by
+        ({"a": [0.9, 0.9, 0.9], "b": [0.1, 0.1, 0.1]}, []),  # of permutations, p = 0.1
+        ({"a": [0.9] * 5, "b": [0.1] * 5}, ["a"]),  # 0.008
         ({"a": [0.9, 0.91, 0.92], "b": [0.9, 0.91, 0.92], "c": [0.1, 0.3, 0.2]}, []),  # a tie
         ({"a": [math.nan, 0.99, 0.99], "b": [0.9, 0.91, 0.92], "c": [0.1, 0.12, 0.2]}, ["b"]),
         ({"a": [0.9, 0.91, 0.92], "b": [None]}, []),
@@ -245,31 +258,128 @@ def test_only_a_significant_winner_is_bold(
 
 
 def test_the_winner_pays_for_being_chosen(cell: MakeCell) -> None:
-    values = {"a": [0.90, 0.91, 0.92], "b": [0.88, 0.90, 0.90], "c": [0.2, 0.87, 0.91]}
-    # differences to b: 0.02, 0.01, 0.02, so t = 5 and p = 0.0377; to c it is 0.39
-    alone = build(accuracies(cell, a=values["a"], b=values["b"]))
-    assert alone.rows[0].entries[0].best
+    values = {"a": [0.90, 0.91, 0.92], "b": [0.88, 0.89, 0.895], "c": [0.2, 0.87, 0.91]}
+    ahead = compare(values["a"], values["b"])
+    assert ahead is not None
+    assert ahead.p is not None
+    assert 0.025 < ahead.p < 0.05
+    assert build(accuracies(cell, a=values["a"], b=values["b"])).rows[0].entries[0].best
     # of two comparisons the smaller p counts twice
     assert not build(accuracies(cell, **values)).rows[0].entries[0].best
 
 
-def test_more_seeds_are_asked_for_where_two_cannot_be_told_apart(cell: MakeCell) -> None:
+def test_equal_runs_stay_in_the_family(cell: MakeCell) -> None:
+    values = {"base": [0.90, 0.91, 0.92], "a": [0.93, 0.94, 0.95], "b": [0.90, 0.91, 0.92]}
+    of_two = build(accuracies(cell, **values), baseline="base").rows[1].entries[0]
+    alone = compare(values["a"], values["base"])
+    assert alone is not None
+    assert alone.p is not None
+    assert of_two.p == pytest.approx(2 * alone.p)
+    # a row without any spread, against a baseline without: of permutations, and in the family
+    counts = {"base": [7, 7, 7], "a": [9, 9, 9], "b": [7, 7, 8], "one": [9]}
+    cells = [cell({"model": name}, **{EPOCHS: given}) for name, given in counts.items()]
+    table = build(cells, TO_EPOCHS, baseline="base")
+    p = [row.entries[0].p for row in table.rows]
+    assert p == [None, pytest.approx(0.2), pytest.approx(0.42265, abs=1e-5), None]
+    assert texts(table)[1][2] == "+2.0, p = 0.200"
+    assert any("exact permutation test" in note for note in table.notes)
+
+
+def test_runs_are_paired_by_a_key_that_the_table_names(cell: MakeCell) -> None:
+    base, other = [0.90, 0.80, 0.70], [0.92, 0.81, 0.72]
+    cells = accuracies(cell, base=base, other=other)
+    pairs = {0: "fold 0", 1: "fold 1", 2: "fold 2"}
+    crossed = {0: "fold 2", 1: "fold 1", 2: "fold 0"}
+    more = {"baseline": "base", "pair": "data.fold"}
+    for of_other, values in ((pairs, other), (crossed, other[::-1])):
+        paired = [replace(cells[0], pairs=pairs), replace(cells[1], pairs=of_other)]
+        table = build(paired, ACCURACY, **more)
+        comparison = table.rows[1].entries[0].comparison
+        assert comparison is not None
+        expected = compare(values, base, paired=True)
+        assert expected is not None
+        assert comparison.paired
+        assert comparison.p == pytest.approx(expected.p)
+    assert any("t tests paired by data.fold" in note for note in table.notes)
+    unpaired = build(cells, ACCURACY, baseline="base").rows[1].entries[0].comparison
+    assert unpaired is not None
+    assert not unpaired.paired
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        (
+            [{0: "0", 1: "0"}, {0: "0", 1: "0"}],
+            "table.yaml: pair: 2 runs of 'a' have data.fold = 0; a key that pairs has another "
+            "value in each run of a row",
+        ),
+        (
+            [{0: "0", 1: "1"}, {0: "1", 1: "2"}],
+            "table.yaml: pair: no two rows share two values of data.fold; leave it out, and runs "
+            "are compared as independent ones",
+        ),
+    ],
+)
+def test_a_key_that_does_not_pair_is_refused(
+    cell: MakeCell, pairs: list[dict[int, str]], reason: str
+) -> None:
+    cells = accuracies(cell, a=[0.9, 0.8], b=[0.7, 0.6])
+    given = [replace(each, pairs=of_it) for each, of_it in zip(cells, pairs, strict=True)]
+    with pytest.raises(ConfigError) as refusal:
+        build(given, pair="data.fold")
+    assert str(refusal.value) == reason
+
+
+def seeds_note(table: Table) -> str:
+    (note,) = (note for note in table.notes if note.startswith("seeds in all"))
+    return note
+
+
+def test_seeds_are_asked_for_in_all_and_with_the_command(cell: MakeCell) -> None:
     a, b = [0.90, 0.91, 0.92], [0.89, 0.915, 0.91]
-    told = compare(dict(enumerate(a)), dict(enumerate(b)))
-    assert told is not None
-    assert told.needed is not None
-    (note,) = (note for note in build(accuracies(cell, a=a, b=b)).notes if "more seeds" in note)
-    assert note == (
-        "accuracy, more seeds to tell apart differences of the size seen (power 0.8, p < 0.05, "
-        f"uncorrected): a and b (0.50 pp, p = {told.p:.3f}) {told.needed - 3}, paired"
+    ahead = compare(a, b)
+    assert ahead is not None
+    assert ahead.needed is not None
+    assert ahead.needed > 20
+    rule = "seeds in all that would show a difference of the size seen (power 0.8, p < 0.05, "
+    rule += "uncorrected): "
+    one = f"accuracy, a versus b (0.50 pp, p = {ahead.p:.3f})"
+    assert seeds_note(build(accuracies(cell, a=a, b=b))) == f"{rule}n = {ahead.needed}: {one}"
+    # of every column in one note, the fewest first, never below five, and the command beside them
+    steps = {"metric": "steps", "label": "steps", "better": "lower"}
+    cells = [
+        cell({"model": name}, steps=of_steps, **{"test/accuracy": values})
+        for name, of_steps, values in (("a", [5, 6, 8], a), ("b", [9, 11, 8], b))
+    ]
+    definition = {"rows": {"key": "model"}, "columns": [ACCURACY, steps]}
+    table = build_table(
+        TableDefinition.model_validate(definition), cells, "fovea train experiment=mine"
     )
-    # the same pair is told once, another one beside it
+    assert seeds_note(table) == (
+        f"{rule}n = 6 (fovea train experiment=mine seed=0,1,2,3,4,5; list them in sweep.yaml too): "
+        f"steps, a versus b (3.0000, p = 0.074). n = {ahead.needed}: {one}"
+    )
+    # the same pair is named once, another one beside it
     with_base = build(accuracies(cell, a=a, b=b, c=[0.88, 0.91, 0.90]), baseline="b")
-    (note,) = (note for note in with_base.notes if "more seeds" in note)
-    assert note.count("a and b") == 1
-    assert "; c and b " in note
+    assert seeds_note(with_base).count("a versus b") == 1
+    assert "accuracy, c versus b" in seeds_note(with_base)
     close = build(accuracies(cell, a=[0.9, 0.8, 0.7], b=[0.7, 0.8, 0.899]))
-    assert any(note.endswith("over 1000, paired") for note in close.notes)
+    assert ": n > 1,000: accuracy, a versus b" in seeds_note(close)
+
+
+def test_seeds_to_add_are_the_next_ones(cell: MakeCell) -> None:
+    cells = accuracies(cell, a=[0.90, 0.93, 0.96], b=[0.86, 0.90, 0.91])
+    moved = [
+        Cell(
+            each.values,
+            {seed + 1: run for seed, run in each.runs.items()},
+            {seed + 1: run for seed, run in each.results.items()},
+        )
+        for each in cells
+    ]
+    note = seeds_note(build(moved))
+    assert "(seed=1,2,3,0,4" in note
 
 
 def test_published_values_stand_beside_the_measured(cell: MakeCell) -> None:
@@ -284,7 +394,7 @@ def test_published_values_stand_beside_the_measured(cell: MakeCell) -> None:
     assert [[text.text for text in row[2:]] for row in layout.rows] == [
         [
             "95.00 ± 0.10 % (n = 5); > 99.00 %",
-            "short by 4.95 pp; short by 8.95 pp",
+            "short by 4.95 pp; missed by 8.95 pp",
         ],
         ["90.00 %", "not comparable (tested on train)"],
         ["", ""],
@@ -293,9 +403,14 @@ def test_published_values_stand_beside_the_measured(cell: MakeCell) -> None:
     assert layout.footnotes == (
         "Paper, Table 2 [P: seen in the paper itself]",
         "Guide [seed: the introductory guide that makes the claim]",
-        "Paper, Table 2 [P: seen in the paper itself]; its protocol differs: tested on train",
+        "Paper, Table 2 [P: seen in the paper itself]; deviation: tested on train",
     )
-    assert any(note.startswith("Verdicts: reproduced is within") for note in table.notes)
+    assert table.notes[-1] == (
+        "verdicts: d is measured less published, m the margin, 10 % of the published error rate "
+        "(at least 0.1, at most 1 point) unless stated. Better, short, differs: one further run of "
+        "the spread measured here would lie beyond ±m (95 % prediction interval). Of a bound: met "
+        "or missed by its one-sided 95 % interval, else undecided"
+    )
 
 
 def test_footnotes_stand_where_they_belong(cell: MakeCell) -> None:

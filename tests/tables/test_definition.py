@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 from fovea.config.errors import ConfigError
-from fovea.tables.definition import Column, Rows, TableDefinition, load_definition
+from fovea.tables.definition import (
+    Column,
+    Margin,
+    Reference,
+    Rows,
+    TableDefinition,
+    load_definition,
+)
 
+REFERENCE = "row: a, column: macs, source: s, evidence: P"
 WHOLE = """
 title: ReLU and tanh
 rows: {key: [model.activation], label: activation, labels: {relu: ReLU}}
@@ -19,6 +27,7 @@ columns:
   - {metric: test/accuracy, label: test accuracy, format: percent, digits: 1}
 seeds: [0, 1]
 baseline: relu
+pair: data.split_seed
 references:
   - {row: tanh, column: epochs_to(train/accuracy >= 0.75), pivot: cifar10, value: 6, ratio: true,
      source: "Krizhevsky et al. 2012, Fig. 1", evidence: P, differs: another network}
@@ -56,6 +65,20 @@ def test_a_whole_definition_is_read(tmp_path: Path) -> None:
     assert definition.baseline == ("relu",)
     assert definition.references[0].differs == ("another network",)
     assert definition.references[0].row == ("tanh",)
+    assert definition.references[0].value == (6, 6)
+    assert definition.pair == "data.split_seed"
+
+
+def test_a_published_value_is_a_number_or_a_range_and_has_a_margin_with_a_reason() -> None:
+    given = {"row": "a", "column": "macs", "source": "s", "evidence": "P"}
+    one = Reference.model_validate(
+        given | {"value": 6, "margin": {"value": 0.5, "reason": "the figure is read to a half"}}
+    )
+    assert (one.low, one.high, one.model_dump()["value"]) == (6, 6, 6)
+    assert one.margin == Margin(value=0.5, reason="the figure is read to a half")
+    several = Reference.model_validate(given | {"value": [8, 9]})
+    assert (several.low, several.high) == (8, 9)
+    assert several.model_dump()["value"] == (8, 9)
 
 
 def test_the_example_of_the_guide_is_valid(tmp_path: Path) -> None:
@@ -122,6 +145,50 @@ def test_a_value_of_a_key_may_be_a_number(tmp_path: Path) -> None:
         (
             "footnotes: [{text: a, column: mac}]",
             "footnotes.0.column: no column 'mac'; did you mean 'macs'?",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, margin: 0.1}}]",
+            "references.0.margin: state why: {value: 0.1, reason: ...}",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, margin: {{value: 0.1, reason: ''}}}}]",
+            "references.0.margin.reason: string should have at least 1 character",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: [9, 8]}}]",
+            "references.0.value: a range is given from its lower end to its upper",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: six}}]",
+            "references.0.value: a number, or a range such as [8, 9]",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: .nan}}]",
+            "references.0.value: a number, or a range such as [8, 9]",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: [8, 9], bound: true}}]",
+            "references.0: value: a range takes neither a margin nor bound; it is its own margin",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, bound: true}}]",
+            "references.0.bound: 'macs' needs a better",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, aggregate: best, n: 5}}]",
+            "references.0.aggregate: 'macs' needs a better",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, aggregate: best}}]",
+            "references.0: n: of how many runs the best is",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 1, aggregate: median, std: 0.1}}]",
+            "references.0: aggregate: takes neither ratio, bound nor std, which are of means",
+        ),
+        (
+            f"references: [{{{REFERENCE}, value: 0, ratio: true}}]",
+            "references.0: ratio: takes a positive value, and no std",
         ),
         ("- a", "input should be a valid dictionary or instance of TableDefinition"),
     ],

@@ -120,7 +120,8 @@ def test_markdown(table: Table) -> None:
         "| parameters | runs |",
         "| --- | ---: | ---: | ---: | ---: | --- |",
         r"| MLP \| plain | 85.00 ± 7.07 % (n = 2) | 90.00 %<sup>1</sup> "
-        "| undecided: 5.00 pp off, too few runs | 1,000 | `mlp-0` `mlp-1` |",
+        r"| consistent (−5.00 pp \[−68.53, 58.53\]; no n would show it within ±1.00 pp) | 1,000 "
+        "| `mlp-0` `mlp-1` |",
         "| vgg | not run |  |  | not run |  |",
     ]
     assert r"- <sup>1</sup> A \& B, Table 1 \[P: seen in the paper itself\]" in markdown(table)
@@ -226,6 +227,7 @@ def test_csv_has_every_digit(table: Table) -> None:
     rows = list(csv.DictReader(comma_separated(table).splitlines()))
     measured = table.rows[0].entries[0].measurement
     assert measured is not None
+    ((_, verdict),) = table.rows[0].entries[0].published
     assert measured.std == pytest.approx(0.1 / math.sqrt(2), rel=1e-12)
     assert rows[0] == {
         "model": "MLP | plain",
@@ -234,6 +236,12 @@ def test_csv_has_every_digit(table: Table) -> None:
         "test/accuracy n": "2",
         "test/accuracy low": repr(measured.low),
         "test/accuracy high": repr(measured.high),
+        "test/accuracy verdict": "consistent",
+        "test/accuracy verdict difference": repr(verdict.difference),
+        "test/accuracy verdict low": repr(verdict.low),
+        "test/accuracy verdict high": repr(verdict.high),
+        "test/accuracy verdict margin": repr(verdict.margin),
+        "test/accuracy verdict needed": "",
         "parameters mean": "1000.0",
         "parameters std": "0.0",
         "parameters n": "2",
@@ -241,7 +249,25 @@ def test_csv_has_every_digit(table: Table) -> None:
         "parameters high": "1000.0",
         "runs": "mlp-0 mlp-1",
     }
-    assert list(rows[1].values()) == ["vgg", *["", "", "0", "", ""] * 2, ""]
+    nothing = ["", "", "0", "", ""]
+    unpublished = [""] * 6
+    assert list(rows[1].values()) == ["vgg", *nothing, *unpublished, *nothing, ""]
+
+
+def test_csv_has_every_verdict_of_a_cell(cell: MakeCell) -> None:
+    reference = DEFINITION["references"][0]
+    both = [reference | {"value": 0.85}, reference | {"value": 0.851}, reference | {"row": "vgg"}]
+    cells = [
+        cell({"model": name}, **{"test/accuracy": [0.85, 0.8501, 0.8502]})
+        for name in ("mlp", "vgg")
+    ]
+    definition = DEFINITION | {"columns": DEFINITION["columns"][:1], "references": both}
+    table = build_table(TableDefinition.model_validate(definition), cells)
+    first, second = csv.DictReader(comma_separated(table).splitlines())
+    assert first["test/accuracy verdict"] == "reproduced"
+    assert float(first["test/accuracy verdict 2 difference"]) == pytest.approx(-0.0009)
+    assert first["test/accuracy verdict 2"] == "reproduced"
+    assert (second["test/accuracy verdict"], second["test/accuracy verdict 2"]) == ("differs", "")
 
 
 def test_json_has_every_number_with_its_run(table: Table) -> None:
@@ -253,7 +279,13 @@ def test_json_has_every_number_with_its_run(table: Table) -> None:
         "1": {"value": 0.8, "censored": False},
     }
     assert entry["measurement"]["mean"] == (0.9 + 0.8) / 2
-    assert entry["published"][0]["verdict"]["kind"] == "undecided"
+    assert entry["published"][0]["value"] == 0.9
+    verdict = entry["published"][0]["verdict"]
+    assert verdict["kind"] == "consistent"
+    assert verdict["difference"] == pytest.approx(-0.05)
+    assert verdict["high"] - verdict["low"] == pytest.approx(2 * 12.706204736432095 * 0.05)
+    assert verdict["margin"] == pytest.approx(0.01)
+    assert verdict["needed"] is None
     assert content["runs"]["mlp-0"]["seed"] == 0
     assert content["rows"][1]["entries"][0]["measurement"] is None
 

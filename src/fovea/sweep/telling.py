@@ -64,7 +64,8 @@ def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table
     if changed:
         alone = [column.model_copy(update={"ratio": False}) for column in definition.columns]
         return TableDefinition(columns=alone)
-    for key in definition.keys:
+    paired = [] if definition.pair is None else [definition.pair]
+    for key in [*definition.keys, *paired]:
         if not any(_has(run, key) for run in runs):
             near = did_you_mean(key, ["arm", *runs[0].choices, *runs[0].config])
             raise ConfigError(f"{name}/table.yaml: no run has the key '{key}'{near}")
@@ -107,8 +108,11 @@ def tell(
     for of_cell in members.values():
         planned = {run.config["seed"]: run.folder.id for run in of_cell}
         there = {seed: results[run] for seed, run in planned.items() if run in results}
-        cells.append(Cell(_values(of_cell[0], definition, swept), planned, there))
-    return build_table(definition, cells)
+        key = definition.pair
+        paired = {} if key is None else {run.config["seed"]: run.value(key) for run in of_cell}
+        cells.append(Cell(_values(of_cell[0], definition, swept), planned, there, paired))
+    name = runs[0].config["experiment"]
+    return build_table(definition, cells, f"fovea train experiment={name}" if name else "")
 
 
 def _has(run: PlannedRun, key: str) -> bool:

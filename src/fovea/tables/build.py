@@ -4,26 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import combinations
 
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked
 from fovea.tables.definition import Column, TableDefinition
+from fovea.tables.expressions import parse
 from fovea.tables.notes import footnotes, notes
 from fovea.tables.statistics import measure
 from fovea.tables.table import Entry, Head, Mark, Row, Table
 
 
-def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
+def build_table(definition: TableDefinition, cells: Sequence[Cell], command: str = "") -> Table:
     """Build a table.
 
     Args:
         definition: what it shows.
         cells: every planned cell, in order; their values hold all of the definition's keys.
+        command: what trains them; to add seeds, they are appended to it.
 
     Raises:
         ConfigError: the definition does not fit the cells: cells of a row are not told apart, a
-            named row is not there, or no run recorded a metric.
+            named row is not there, no run recorded a metric, or the key of ``pair`` pairs nothing.
     """
     cells = [_of_seeds(cell, definition.seeds) for cell in cells]
     definition = _of_recorded(definition, cells)
@@ -38,6 +41,8 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
         of_row = grouped.setdefault(_row_key(definition, cell), {})
         of_row.setdefault(_pivot_value(definition, cell), []).append(cell)
     _check_rows(definition, list(grouped), pivots)
+    if definition.pair is not None:
+        _check_pairs(definition.pair, cells)
 
     rows, marks, shown = [], [], []
     for index, (key, by_pivot) in enumerate(grouped.items()):
@@ -54,7 +59,7 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
         chosen = ", ".join(dict.fromkeys(choice.value or "–" for choice in choices.values()))
         rows.append(Row(key, labels, chosen if definition.choose else "", entries))
 
-    rows = ranked(heads, against_baseline(definition, heads, rows))
+    rows = ranked(definition, heads, against_baseline(definition, heads, rows))
     rows = against_published(definition, heads, rows)
     rule = definition.choose
     return Table(
@@ -65,7 +70,7 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell]) -> Table:
         choice=(rule.label or rule.key) if rule else None,
         baseline=next((row.label for row in rows if row.key == definition.baseline), None),
         marks=(*marks, *footnotes(definition, heads, rows)),
-        notes=tuple(notes(definition, heads, rows, shown)),
+        notes=tuple(notes(definition, heads, rows, shown, command)),
         results={result.id: result for _, cell in shown for result in cell.results.values()},
     )
 
@@ -77,6 +82,7 @@ def _of_seeds(cell: Cell, seeds: Sequence[int] | None) -> Cell:
         cell.values,
         {seed: run for seed, run in cell.runs.items() if seed in seeds},
         {seed: result for seed, result in cell.results.items() if seed in seeds},
+        {seed: value for seed, value in cell.pairs.items() if seed in seeds},
     )
 
 
@@ -151,6 +157,31 @@ def _check_rows(
             )
 
 
+def _check_pairs(key: str, cells: Sequence[Cell]) -> None:
+    """Refuse a key that does not pair the planned runs.
+
+    Raises:
+        ConfigError: two runs of a cell have the same value of it, or no two cells share two values.
+    """
+    for cell in cells:
+        values = list(cell.pairs.values())
+        if twice := next((each for each in values if values.count(each) > 1), None):
+            name = " ".join(cell.values.values())
+            raise ConfigError(
+                f"table.yaml: pair: {values.count(twice)} runs of '{name}' have {key} = {twice}; "
+                "a key that pairs has another value in each run of a row"
+            )
+    shared = (
+        len(set(one.pairs.values()) & set(other.pairs.values()))
+        for one, other in combinations(cells, 2)
+    )
+    if len(cells) > 1 and max(shared) < 2:
+        raise ConfigError(
+            f"table.yaml: pair: no two rows share two values of {key}; leave it out, "
+            "and runs are compared as independent ones"
+        )
+
+
 def _only(definition: TableDefinition, key: tuple[str, ...], members: list[Cell]) -> Choice:
     """Return the cell of a row: the one there is, or the best.
 
@@ -173,6 +204,7 @@ def _entry(cell: Cell | None, column: Column) -> Entry:
     if cell is None:
         return Entry({}, (), {})
     runs = tuple(cell.results[seed].id for seed in sorted(cell.results))
-    entry = Entry(cell.readings(column.metric), runs, cell.values)
-    values = list(entry.values.values())
-    return replace(entry, measurement=measure(values, share=column.format == "percent"))
+    entry = Entry(cell.readings(column.metric), runs, cell.values, cell.pairs)
+    values, resolution = list(entry.values.values()), parse(column.metric).resolution
+    measured = measure(values, share=column.format == "percent", resolution=resolution)
+    return replace(entry, measurement=measured)

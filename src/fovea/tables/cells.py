@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from fovea.tables.definition import Choose
@@ -20,11 +20,14 @@ class Cell:
         values: what tells it from other cells: config groups and keys, as text.
         runs: the id of every planned run, by seed.
         results: of those that are there.
+        pairs: of every seed, the value by which its run is paired with another cell's; empty in a
+            table that pairs nothing.
     """
 
     values: Mapping[str, str]
     runs: Mapping[int, str]
     results: Mapping[int, Result]
+    pairs: Mapping[int, str] = field(default_factory=dict)
 
     def readings(self, metric: str) -> dict[int, Reading]:
         """Return a metric of each seed that recorded it."""

@@ -1,15 +1,20 @@
-"""Rows held against each other, against the baseline, and against what is published."""
+"""Rows compared with each other, with the baseline, and with what is published."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from fovea.tables.definition import Column, TableDefinition
-from fovea.tables.statistics import ALPHA, Comparison, compare, holm, ratio
+from fovea.tables.expressions import Reading, parse
+from fovea.tables.power import ALPHA
+from fovea.tables.statistics import Comparison, Ratio, compare, holm, ratio
 from fovea.tables.table import Entry, Head, Row
 from fovea.tables.verdicts import Verdict, judge, judge_ratio
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,15 @@ class Lead:
         return self.p is not None and self.p < ALPHA
 
 
-def lead(entries: Sequence[Entry], column: Column) -> Lead | None:
+def lead(entries: Sequence[Entry], column: Column, pair: str | None = None) -> Lead | None:
     """Return the two best entries of a column; ``None`` where it is not ranked, or they are equal.
 
     An entry with a run that has no number, or never got there, has no mean to be ranked by.
+
+    Args:
+        entries: of every row.
+        column: theirs.
+        pair: the key by which runs are paired, if any.
     """
     if column.better is None:
         return None
@@ -48,20 +58,20 @@ def lead(entries: Sequence[Entry], column: Column) -> Lead | None:
     if len(means) < 2:
         return None
     best, *others = sorted(means, key=lambda index: means[index])
-    told = [compare(entries[best].values, entries[other].values) for other in others]
-    ahead = told[0]
+    comparisons = [_compare(entries[best], entries[other], pair) for other in others]
+    ahead = comparisons[0]
     if ahead is None or sign * ahead.difference >= 0:
         return None
-    p = holm([each.p if each else None for each in told])[0]
+    p = holm([each.p if each else None for each in comparisons])[0]
     return Lead(best, others[0], ahead, p)
 
 
-def ranked(heads: Sequence[Head], rows: Sequence[Row]) -> list[Row]:
+def ranked(definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Row]) -> list[Row]:
     """Mark the row of each column that is significantly better than the runner-up."""
     columns = []
     for at, head in enumerate(heads):
         entries = [row.entries[at] for row in rows]
-        first = lead(entries, head.column)
+        first = lead(entries, head.column, definition.pair)
         winner = first.best if first and first.significant else None
         columns.append([replace(entry, best=i == winner) for i, entry in enumerate(entries)])
     return _with(rows, columns)
@@ -70,7 +80,10 @@ def ranked(heads: Sequence[Head], rows: Sequence[Row]) -> list[Row]:
 def against_baseline(
     definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Row]
 ) -> list[Row]:
-    """Compare every row with the baseline; correct each column's p values for being several."""
+    """Compare every row with the baseline, the rows of a column being one family of tests.
+
+    Its p values are Holm's; its intervals hold together (Bonferroni).
+    """
     base = next((row for row in rows if row.key == definition.baseline), None)
     if base is None:
         return list(rows)
@@ -79,17 +92,28 @@ def against_baseline(
         entries, against = [row.entries[at] for row in rows], base.entries[at]
         others = [entry if entry is not against else None for entry in entries]
         wanted = head.column.better and head.column.difference
-        told = [compare(e.values, against.values) if e and wanted else None for e in others]
-        ratios = [
-            ratio(entry.readings, against.readings) if entry and head.column.ratio else None
+        compared = [
+            _compare(entry, against, definition.pair) if entry and wanted else None
             for entry in others
         ]
-        corrected = holm([each.p if each else None for each in told])
+        ratios = [
+            _ratio(entry, against, head.column, definition.pair)
+            if entry and head.column.ratio
+            else None
+            for entry in others
+        ]
+        p = [each.p if each else None for each in compared]
+        tests = sum(each is not None for each in p)
         columns.append(
             [
-                replace(entry, comparison=comparison, p=p, ratio=of_it)
-                for entry, comparison, p, of_it in zip(
-                    entries, told, corrected, ratios, strict=True
+                replace(
+                    entry,
+                    comparison=comparison.among(tests) if comparison else None,
+                    p=corrected,
+                    ratio=of_it,
+                )
+                for entry, comparison, corrected, of_it in zip(
+                    entries, compared, holm(p), ratios, strict=True
                 )
             ]
         )
@@ -109,11 +133,45 @@ def against_published(
         if reference.ratio:
             verdict = judge_ratio(entry.ratio, reference)
         else:
-            verdict = judge(entry.measurement, reference, heads[at].column)
+            verdict = judge(list(entry.values.values()), reference, heads[at].column)
         if verdict.kind == "not measured" and entry.readings:
             verdict = Verdict("not comparable", why="a run here ended before it got there")
         columns[at][index] = replace(entry, published=(*entry.published, (reference, verdict)))
     return _with(rows, columns)
+
+
+def _compare(own: Entry, other: Entry, pair: str | None) -> Comparison | None:
+    if pair is None:
+        return compare(list(own.values.values()), list(other.values.values()))
+    return compare(*_paired(own, own.values, other, other.values), paired=True)
+
+
+def _ratio(own: Entry, other: Entry, column: Column, pair: str | None) -> Ratio | None:
+    cells: tuple[list[Reading], list[Reading]]
+    if pair is None:
+        cells = list(own.readings.values()), list(other.readings.values())
+    else:
+        cells = _paired(own, own.readings, other, other.readings)
+    first, second = ([each.value for each in cell] for cell in cells)
+    ended = [any(each.censored for each in cell) for cell in cells]
+    resolution = parse(column.metric).resolution
+    return ratio(
+        first,
+        second,
+        censored=(ended[0], ended[1]),
+        paired=pair is not None,
+        resolution=resolution,
+    )
+
+
+def _paired(
+    own: Entry, first: Mapping[int, T], other: Entry, second: Mapping[int, T]
+) -> tuple[list[T], list[T]]:
+    """Return what two cells have of the pairs of which both have a run, in the same order."""
+    of_own = {own.pairs[seed]: each for seed, each in first.items()}
+    of_other = {other.pairs[seed]: each for seed, each in second.items()}
+    shared = [pair for pair in of_own if pair in of_other]
+    return [of_own[pair] for pair in shared], [of_other[pair] for pair in shared]
 
 
 def _with(rows: Sequence[Row], columns: Sequence[Sequence[Entry]]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -22,6 +24,7 @@ from fovea.tables.expressions import parse
 
 Format = Literal["percent", "count", "seconds", "number"]
 Better = Literal["higher", "lower"]
+Aggregate = Literal["mean", "median", "best"]
 Evidence = Literal["P", "A", "R", "T", "timm", "S", "C", "seed"]
 
 EVIDENCE: dict[Evidence, str] = {
@@ -38,6 +41,26 @@ EVIDENCE: dict[Evidence, str] = {
 
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str | int | float) else value
+
+
+def _as_range(value: object) -> object:
+    ends = tuple(value) if isinstance(value, list | tuple) else (value, value)
+    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+    if len(ends) != 2 or len(numbers) != 2 or not all(map(math.isfinite, numbers)):
+        raise ValueError("a number, or a range such as [8, 9]")
+    if numbers[0] > numbers[1]:
+        raise ValueError("a range is given from its lower end to its upper")
+    return ends
+
+
+def _as_written(value: tuple[float, float]) -> float | tuple[float, float]:
+    return value[0] if value[0] == value[1] else value
+
+
+def _with_a_reason(value: object) -> object:
+    if isinstance(value, int | float | str):
+        raise ValueError(f"state why: {{value: {value}, reason: ...}}")
+    return value
 
 
 def _known_evidence(value: object) -> object:
@@ -130,6 +153,18 @@ class Choose(_Part):
     label: str | None = None
 
 
+class Margin(_Part):
+    """How far off still counts as the same.
+
+    Args:
+        value: in the unit of the metric; of a ratio, a share of it.
+        reason: why a reader would call the two the same.
+    """
+
+    value: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    reason: Annotated[str, Field(min_length=1)]
+
+
 class Reference(_Part):
     """A published value beside a measured one.
 
@@ -137,12 +172,13 @@ class Reference(_Part):
         row: the row's value of each key.
         column: the column's metric expression.
         pivot: the pivot's value, in a table that has one.
-        value: in the unit of the metric: a share, not percent.
-        std: sample standard deviation over the source's runs.
+        value: in the unit of the metric: a share, not percent; ``[8, 9]`` is "8 to 9".
+        std: sample standard deviation over the source's runs; of a mean.
         n: the source's runs; ``None`` is not stated, and taken as one.
+        aggregate: what of its runs the source publishes; a best needs ``n``.
         ratio: the value is of the column's ratio to the baseline.
-        bound: the source states a bound only (“> 99 %”): beyond it is reproduced, not better.
-        margin: how far off still counts as the same; ``None`` is what suits the format.
+        bound: the source states a bound only (“> 99 %”): beyond it is met, not better.
+        margin: ``None`` is what suits the format (:mod:`fovea.tables.verdicts`).
         source: publication and the table, figure or section it stands in.
         evidence: where the number was seen.
         differs: how the protocol here differs from the source's.
@@ -152,16 +188,43 @@ class Reference(_Part):
     row: Texts
     column: Metric
     pivot: str | None = None
-    value: float
-    std: Annotated[float, Field(ge=0)] | None = None
+    value: Annotated[tuple[float, float], BeforeValidator(_as_range), PlainSerializer(_as_written)]
+    std: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     n: PositiveInt | None = None
+    aggregate: Aggregate = "mean"
     ratio: bool = False
     bound: bool = False
-    margin: Annotated[float, Field(ge=0)] | None = None
+    margin: Annotated[Margin, BeforeValidator(_with_a_reason)] | None = None
     source: str
     evidence: Annotated[Evidence, BeforeValidator(_known_evidence)]
     differs: Texts = ()
     comparable: bool = False
+
+    @property
+    def low(self) -> float:
+        """The lower end of a range, or the value."""
+        return self.value[0]
+
+    @property
+    def high(self) -> float:
+        """The upper end of a range, or the value."""
+        return self.value[1]
+
+    @model_validator(mode="after")
+    def _fits(self) -> Reference:
+        if self.low != self.high and (self.margin or self.bound):
+            raise ValueError(
+                "value: a range takes neither a margin nor bound; it is its own margin"
+            )
+        if self.bound and self.margin:
+            raise ValueError("margin: a bound has none")
+        if self.aggregate == "best" and self.n is None:
+            raise ValueError("n: of how many runs the best is")
+        if self.aggregate != "mean" and (self.ratio or self.bound or self.std is not None):
+            raise ValueError("aggregate: takes neither ratio, bound nor std, which are of means")
+        if self.ratio and (self.low <= 0 or self.std is not None):
+            raise ValueError("ratio: takes a positive value, and no std")
+        return self
 
 
 class Footnote(_Part):
@@ -182,7 +245,9 @@ class TableDefinition(_Part):
 
     Args:
         seeds: the seeds shown; ``None`` is all that are planned.
-        baseline: the row others are held against, in columns that say which way is better.
+        baseline: the row others are compared with, in columns that say which way is better.
+        pair: a config key (``seed``, ``data.split_seed``): runs of two rows that have the same
+            value of it are compared in pairs. ``None``: all runs are independent (Welch).
     """
 
     title: str = ""
@@ -202,6 +267,7 @@ class TableDefinition(_Part):
     )
     seeds: list[int] | None = None
     baseline: Texts | None = None
+    pair: str | None = None
     references: list[Reference] = Field(default_factory=list)
     footnotes: list[Footnote] = Field(default_factory=list)
 
@@ -229,11 +295,17 @@ class TableDefinition(_Part):
                 near = did_you_mean(each.column, known)
                 raise ValueError(f"{part}.{index}.column: no column '{each.column}'{near}")
         ratios = {column.metric for column in self.columns if column.ratio}
+        directed = {column.metric for column in self.columns if column.better}
         if ratios and self.baseline is None:
             raise ValueError("columns: a ratio needs a baseline")
         for index, each in enumerate(self.references):
             if each.ratio and each.column not in ratios:
                 raise ValueError(f"references.{index}.ratio: '{each.column}' shows no ratio")
+            if (each.bound or each.aggregate == "best") and not (
+                each.ratio or each.column in directed
+            ):
+                key = "bound" if each.bound else "aggregate"
+                raise ValueError(f"references.{index}.{key}: '{each.column}' needs a better")
             if each.pivot is not None and self.pivot is None:
                 raise ValueError(f"references.{index}.pivot: the table has none")
         return self

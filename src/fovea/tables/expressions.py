@@ -62,19 +62,24 @@ class Expression:
         return f"{self.function}({self.metric} {self.relation} {self.threshold:g})"
 
     @property
+    def resolution(self) -> float:
+        """The step in which it is counted: epochs are whole; 0 is no step, or not known."""
+        return 1.0 if self.function == "epochs_to" else 0.0
+
+    @property
     def note(self) -> str | None:
         """What a reader must know of how it is counted."""
         if self.relation is None:
             return None
         while_moving = (
-            "; train/ metrics are means over the epoch, while the weights move"
+            "; train/ metrics are running averages during training"
             if self.metric.startswith("train/")
             else ""
         )
         return (
             f"{_TO[self.function or '']} to the end of the first epoch with "
             f"{self.metric} {self.relation} {self.threshold:g}, in whole epochs{while_moving}; "
-            "“>” a run that ended before"
+            "“>” is a run that ended before"
         )
 
     def read(self, recorded: Mapping[str, float], history: Sequence[Row]) -> Reading | None:

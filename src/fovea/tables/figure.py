@@ -122,8 +122,9 @@ def _draw_row(axes: Axes, place: int, entry: Entry, column: Column) -> None:
             axes.errorbar(mean, place, xerr=reach, label=label, **style)
     for reference, _ in entry.published:
         if not reference.ratio:
-            x = _scaled(reference.value, column)
-            axes.plot([x, x], [place - 0.4, place + 0.4], color=_PUBLISHED, lw=2, label="published")
+            for end in dict.fromkeys((reference.low, reference.high)):
+                x, heights = _scaled(end, column), [place - 0.4, place + 0.4]
+                axes.plot([x, x], heights, color=_PUBLISHED, lw=2, label="published")
 
 
 def _scaled(value: float, column: Column) -> float:

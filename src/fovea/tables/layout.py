@@ -11,6 +11,7 @@ from fovea.tables.definition import EVIDENCE, Column, Reference
 from fovea.tables.shown import (
     shown_comparison,
     shown_entry,
+    shown_margin,
     shown_ratio,
     shown_reference,
     shown_verdict,
@@ -70,13 +71,13 @@ def lay_out(table: Table) -> Layout:
     wanted = [_wanted(table, at) for at in range(len(table.columns))]
     for at, (head, kinds) in enumerate(zip(table.columns, wanted, strict=True)):
         headings.append(Text(head.label, marks=marks(None, at)))
-        told = {
+        beside = {
             "difference": f"{head.label}: difference to {table.baseline}",
             "ratio": f"{head.label}: ratio to {table.baseline}",
             "published": f"{head.label}: published",
             "verdict": f"{head.label}: verdict",
         }
-        headings += [Text(told[kind]) for kind in kinds]
+        headings += [Text(beside[kind]) for kind in kinds]
 
     rows = []
     for index, row in enumerate(table.rows):
@@ -121,19 +122,22 @@ def _beside(kind: str, entry: Entry, column: Column, footnotes: list[str]) -> Te
         return Text("")
     if kind == "published":
         values = "; ".join(shown_reference(each, column) for each, _ in entry.published)
-        numbers = tuple(_number(footnotes, _source(each)) for each, _ in entry.published)
+        numbers = tuple(_number(footnotes, _source(each, column)) for each, _ in entry.published)
         return Text(values, marks=numbers)
     return Text(
-        "; ".join(shown_verdict(verdict, entry, each, column) for each, verdict in entry.published)
+        "; ".join(shown_verdict(verdict, each, column) for each, verdict in entry.published)
     )
 
 
-def _source(reference: Reference) -> str:
+def _source(reference: Reference, column: Column) -> str:
     code = reference.evidence
-    text = f"{reference.source} [{code}: {EVIDENCE[code]}]"
-    if not reference.differs:
-        return text
-    return f"{text}; its protocol differs: {'; '.join(reference.differs)}"
+    parts = [f"{reference.source} [{code}: {EVIDENCE[code]}]"]
+    if margin := reference.margin:
+        shown = shown_margin(margin.value, reference, column)
+        parts.append(f"margin {shown}: {margin.reason}")
+    if reference.differs:
+        parts.append(f"deviation: {'; '.join(reference.differs)}")
+    return "; ".join(parts)
 
 
 def _number(footnotes: list[str], text: str) -> int:

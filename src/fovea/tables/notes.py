@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from fovea.tables.cells import Cell
 from fovea.tables.contrast import lead
 from fovea.tables.definition import TableDefinition
 from fovea.tables.expressions import parse
+from fovea.tables.power import ALPHA, POWER, RUNS_CAP
 from fovea.tables.shown import shown_difference, shown_p
-from fovea.tables.statistics import ALPHA, POWER, SEEDS_CAP, Comparison
-from fovea.tables.table import Head, Mark, Row
-from fovea.tables.verdicts import RULE
+from fovea.tables.statistics import Comparison
+from fovea.tables.table import Entry, Head, Mark, Row
+from fovea.tables.verdicts import Kind
+
+_COUNTED = 20  # more seeds than these are not written out in a command
+_SHARE = "10 % of the published error rate (at least 0.1, at most 1 point)"
+_VERDICTS: dict[Kind | str, str] = {
+    "reproduced": "reproduced: the 90 % interval of d lies within ±m (equivalence at 5 %; never "
+    "at n = 2)",
+    "beyond": "better, short, differs: one further run of the spread measured here would lie "
+    "beyond ±m (95 % prediction interval)",
+    "consistent": "consistent: 0 lies in the 95 % interval of d, which is too wide to call them "
+    "equal; the n given, if any, would show it with power 0.8, if d and the spread are as measured",
+    "near, not equal": "near, not equal: 0 lies outside the 95 % interval of d, and a further run "
+    "could still be within ±m",
+    "one run": "one run: no verdict",
+    "bound": "of a bound: met or missed by its one-sided 95 % interval, else undecided",
+    "no verdict": "of a best of several runs only the difference is known",
+}
 
 
 def footnotes(
@@ -34,11 +52,16 @@ def notes(
     heads: Sequence[Head],
     rows: Sequence[Row],
     members: Sequence[tuple[str, Cell]],
+    command: str = "",
 ) -> Iterator[str]:
     """Yield what is said below the table, as lines.
 
     Args:
+        definition: the table's.
+        heads: its columns.
+        rows: with all that was compared.
         members: every cell shown, with the label of its row.
+        command: as of :func:`fovea.tables.build.build_table`.
     """
     yield from _of_runs(members)
     yield from _missing(members)
@@ -46,19 +69,34 @@ def notes(
         yield f"only seeds {', '.join(map(str, definition.seeds))}"
     entries = [entry for row in rows for entry in row.entries]
     if any(entry.measurement and entry.measurement.std for entry in entries):
-        intervals = {head.column.format for head in heads if head.column.interval}
-        brackets = "; brackets are 95 % t intervals of the mean" if intervals else ""
-        brackets += ", cut off at 0 and 100 %" if "percent" in intervals else ""
-        yield f"± is the sample standard deviation over n seeds{brackets}"
+        yield f"± is the sample standard deviation over n seeds{_brackets(heads, rows)}"
+    tests = "Welch's t tests"
+    if definition.pair is not None:
+        tests = f"t tests paired by {definition.pair}"
     if any(entry.best for entry in entries):
         yield (
             f"bold: better than the runner-up at p < {ALPHA} "
-            "(t tests of the best with every other row, paired by shared seeds, Holm-corrected)"
+            f"({tests} of the best with every other row, Holm-corrected)"
         )
-    yield from _contrasts(rows)
-    yield from _wanted_seeds(definition, heads, rows)
-    if any(entry.published for entry in entries):
-        yield RULE
+    yield from _contrasts(entries, tests)
+    yield from _more_seeds(definition, heads, rows, [cell for _, cell in members], command)
+    yield from _rule(heads, rows)
+
+
+def _brackets(heads: Sequence[Head], rows: Sequence[Row]) -> str:
+    """Return what the intervals of means are."""
+    columns = [head.column for head in heads]
+    shown = {at for at, column in enumerate(columns) if column.interval}
+    if not shown:
+        return ""
+    text = "; brackets are 95 % t intervals of the mean"
+    if any(columns[at].format == "percent" for at in shown):
+        text += ", clipped to [0, 100] %"
+    stepped = [at for at in shown if parse(columns[at].metric).resolution]
+    measured = [row.entries[at].measurement for row in rows for at in stepped]
+    if any(each and each.std == 0 for each in measured):
+        text += "; of equal whole epochs, those of a spread of 0.29, which is rounding's"
+    return text
 
 
 def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
@@ -76,70 +114,122 @@ def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
 
 
 def _missing(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
-    """Yield what cells lack some of their seeds; those that lack all say so themselves."""
-    told = [
+    """Yield which cells lack some of their seeds; those that lack all are printed as not run."""
+    missing = [
         f"{label} {len(cell.runs) - len(cell.results)} of {len(cell.runs)}"
         for label, cell in members
         if 0 < len(cell.results) < len(cell.runs)
     ]
-    if told:
-        yield f"seeds not run: {', '.join(told)}"
+    if missing:
+        yield f"seeds not run: {', '.join(missing)}"
 
 
-def _contrasts(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield how rows were compared."""
-    compared = [
-        (entry.comparison, entry.p)
-        for row in rows
-        for entry in row.entries
-        if entry.comparison is not None
-    ]
-    kinds = {each.paired for each, _ in compared if each.p is not None}
-    if kinds:
-        how = {
-            frozenset({True}): "paired by seed",
-            frozenset({False}): "of independent runs (Welch)",
-        }.get(frozenset(kinds), "paired by seed where two are shared, else Welch's")
-        yield (
-            "differences to the baseline: 95 % t intervals, "
-            f"{how}; p by t tests, Holm-corrected over the rows of a column"
-        )
+def _contrasts(entries: Sequence[Entry], tests: str) -> Iterator[str]:
+    """Yield how rows were compared with the baseline."""
+    compared = [entry.comparison for entry in entries if entry.comparison is not None]
+    tested = [each for each in compared if each.p is not None]
+    if tested:
+        how = f"p by {tests}, Holm-corrected over the rows of a column"
+        if any(each.low is None for each in tested):
+            how += (
+                "; without an interval there is no spread either way, and p is the exact "
+                "permutation test's"
+            )
+        together = "95 % t intervals"
+        if any(each.confidence > 1 - ALPHA for each in tested):
+            together += " that hold together over the rows of a column (Bonferroni)"
+        yield f"differences to the baseline: {together}; {how}"
     elif compared:
-        yield "differences to the baseline: of means; none is tested, for want of a spread"
-    if any(entry.ratio for row in rows for entry in row.entries):
-        yield "ratios: of geometric means, with 95 % t intervals of their logarithms"
+        yield "differences to the baseline: of means; untested (n = 1)"
+    ratios = [entry.ratio for entry in entries if entry.ratio]
+    if ratios:
+        alone = ", each for itself" if len(ratios) > 1 else ""
+        yield (
+            "ratios: of geometric means, with 95 % t intervals of their logarithms (Welch's, never "
+            f"narrower than that of one cell alone){alone}"
+        )
 
 
-def _wanted_seeds(
-    definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Row]
+def _more_seeds(
+    definition: TableDefinition,
+    heads: Sequence[Head],
+    rows: Sequence[Row],
+    cells: Sequence[Cell],
+    command: str,
 ) -> Iterator[str]:
-    """Yield the seeds that would tell the best row from the next, and others from the baseline."""
-    base = next((i for i, row in enumerate(rows) if row.key == definition.baseline), None)
+    """Yield how many seeds would show what is not significant, and the command that adds them.
+
+    Of each column: the runner-up, and the rows compared with the baseline.
+    """
+    base = next((at for at, row in enumerate(rows) if row.key == definition.baseline), None)
+    wanted: dict[int, list[str]] = {}
+
+    def want(label: str, comparison: Comparison, p: float | None) -> None:
+        needed = comparison.needed
+        if p is not None and p >= ALPHA and needed is not None and needed > comparison.n:
+            wanted.setdefault(needed, []).append(label)
+
     for at, head in enumerate(heads):
         entries = [row.entries[at] for row in rows]
-        first = lead(entries, head.column)
+        first = lead(entries, head.column, definition.pair)
         pair = {first.best, first.second} if first else set()
-        wanted = []
-        if first and not first.significant and (more := _more(first.comparison)):
-            names = f"{rows[first.best].label} and {rows[first.second].label}"
+        if first:
+            names = f"{rows[first.best].label} versus {rows[first.second].label}"
             apart = shown_difference(abs(first.comparison.difference), head.column)
-            wanted.append(f"{names} ({apart}, {shown_p(first.p)}) {more}")
+            label = f"{head.label}, {names} ({apart}, {shown_p(first.p)})"
+            want(label, first.comparison, first.p)
         for index, entry in enumerate(entries):
-            p, comparison = entry.p, entry.comparison
-            told = p is not None and p >= ALPHA and {index, base} != pair
-            if told and comparison and base is not None and (more := _more(comparison)):
-                wanted.append(f"{rows[index].label} and {rows[base].label} {more}")
-        if wanted:
-            yield (
-                f"{head.label}, more seeds to tell apart differences of the size seen "
-                f"(power {POWER}, p < {ALPHA}, uncorrected): {'; '.join(wanted)}"
-            )
+            if entry.comparison and base is not None and {index, base} != pair:
+                label = f"{head.label}, {rows[index].label} versus {rows[base].label}"
+                want(label, entry.comparison, entry.p)
+    if not wanted:
+        return
+    texts = []
+    for needed, labels in sorted(wanted.items()):
+        count = f"n > {RUNS_CAP:,}" if needed > RUNS_CAP else f"n = {needed}"
+        add = "" if texts else _adding(needed, cells, command)
+        texts.append(f"{count}{add}: {'; '.join(labels)}")
+    yield (
+        f"seeds in all that would show a difference of the size seen (power {POWER}, p < {ALPHA}, "
+        f"uncorrected): {'. '.join(texts)}"
+    )
 
 
-def _more(comparison: Comparison) -> str:
-    """Return how many seeds more would show a difference; '' where that cannot be said."""
-    if comparison.needed is None or comparison.needed <= comparison.n:
+def _adding(needed: int, cells: Sequence[Cell], command: str) -> str:
+    """Return how to train so many seeds of each cell: those planned, and the next ones."""
+    if needed > _COUNTED:
         return ""
-    beyond = comparison.needed > SEEDS_CAP
-    count = f"over {SEEDS_CAP}" if beyond else str(comparison.needed - comparison.n)
-    return f"{count}, {'paired' if comparison.paired else 'of each'}"
+    seeds = sorted({seed for cell in cells for seed in cell.runs})
+    further = (seed for seed in range(needed + len(seeds)) if seed not in seeds)
+    seeds += islice(further, max(needed - len(seeds), 0))
+    listed = f"seed={','.join(map(str, seeds))}"
+    return f" ({command} {listed}; list them in sweep.yaml too)" if command else f" ({listed})"
+
+
+def _rule(heads: Sequence[Head], rows: Sequence[Row]) -> Iterator[str]:
+    """Yield the rule of the verdicts that there are."""
+    published = [
+        (head.column, reference, verdict)
+        for row in rows
+        for head, entry in zip(heads, row.entries, strict=True)
+        for reference, verdict in entry.published
+    ]
+    kinds, margins = set(), set()
+    for column, reference, verdict in published:
+        beyond = verdict.kind in ("better", "short", "differs")
+        if (beyond or verdict.kind == "reproduced") and verdict.low is None and not verdict.why:
+            continue  # of a count, which is equal or not
+        kinds.add("bound" if reference.bound else "beyond" if beyond else verdict.kind)
+        if reference.margin is None and verdict.margin is not None:
+            share = column.format == "percent" and not reference.ratio
+            margins.add(_SHARE if share else "5 %")
+    clauses = [text for kind, text in _VERDICTS.items() if kind in kinds]
+    if not clauses:
+        return
+    d = "d is measured less published"
+    if any(reference.ratio for _, reference, _ in published):
+        d += " (of ratios, in logarithms)"
+    if kinds & {"reproduced", "beyond", "consistent", "near, not equal"}:
+        unless = f", {' or '.join(sorted(margins))} unless stated" if margins else ""
+        d += f", m the margin{unless}"
+    yield f"verdicts: {d}. {'. '.join(text[0].upper() + text[1:] for text in clauses)}"

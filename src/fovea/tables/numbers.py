@@ -12,21 +12,37 @@ from typing import Any
 from fovea.tables.table import Entry, Row, Table
 
 _PARTS = ("mean", "std", "n", "low", "high")
+_VERDICT = ("verdict", "difference", "low", "high", "margin", "needed")
 
 
 def comma_separated(table: Table) -> str:
-    """Return a line per row: mean, std, n and 95 % interval of every column, and the runs."""
+    """Return a line per row: mean, std, n, 95 % interval and verdicts of every column; its runs.
+
+    A verdict has its word, the difference to the published value and its interval, the margin (of a
+    ratio, a share), and the n that would settle what is consistent. Where a cell has several
+    published values, the second's are in columns marked 2, and so on.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     choice = [table.choice] if table.choice else []
-    columns = [
-        f"{head.column.metric}{'' if head.pivot is None else f' [{head.pivot}]'} {part}"
-        for head in table.columns
-        for part in _PARTS
+    most = [
+        max((len(row.entries[at].published) for row in table.rows), default=0)
+        for at in range(len(table.columns))
     ]
+    columns = []
+    for head, several in zip(table.columns, most, strict=True):
+        name = head.column.metric + ("" if head.pivot is None else f" [{head.pivot}]")
+        columns += [f"{name} {part}" for part in _PARTS]
+        for number in range(1, several + 1):
+            of_it = f"{name} verdict{'' if number == 1 else f' {number}'}"
+            columns += [of_it, *(f"{of_it} {part}" for part in _VERDICT[1:])]
     writer.writerow([*table.headings, *choice, *columns, "runs"])
     for row in table.rows:
-        numbers = [number for entry in row.entries for number in _parts(entry)]
+        numbers = [
+            number
+            for entry, several in zip(row.entries, most, strict=True)
+            for number in [*_parts(entry), *_verdicts(entry, several)]
+        ]
         chosen = [row.chosen] if table.choice else []
         writer.writerow([*row.labels, *chosen, *numbers, " ".join(row.runs)])
     return stream.getvalue()
@@ -64,6 +80,15 @@ def _parts(entry: Entry) -> list[float | str]:
         return ["", "", len(entry.readings), "", ""]
     numbers = asdict(entry.measurement)
     return ["" if numbers[part] is None else numbers[part] for part in _PARTS]
+
+
+def _verdicts(entry: Entry, several: int) -> list[float | str]:
+    parts: list[float | str] = []
+    for _, verdict in entry.published:
+        numbers = asdict(verdict)
+        parts.append(verdict.kind)
+        parts += ["" if numbers[part] is None else numbers[part] for part in _VERDICT[1:]]
+    return parts + [""] * (len(_VERDICT) * several - len(parts))
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -27,10 +27,12 @@ class Entry:
 
     Args:
         readings: of each seed whose run recorded the metric.
+        pairs: of each seed, the value by which its run is paired; as of ``Cell``.
         runs: the ids of the cell's runs.
         cell: what tells the cell from others: a group's option or a config value by key.
         measurement: ``None`` without readings, and where a run ended before it got there.
-        comparison: with the baseline; ``None`` where nothing is compared.
+        comparison: with the baseline, its interval being one of those of all rows, which hold
+            together; ``None`` where nothing is compared.
         p: of that comparison, Holm-corrected over the rows.
         ratio: to the baseline, where it is asked for.
         best: significantly better than the runner-up of its column.
@@ -40,6 +42,7 @@ class Entry:
     readings: Mapping[int, Reading]
     runs: tuple[str, ...]
     cell: Mapping[str, str]
+    pairs: Mapping[int, str] = field(default_factory=dict)
     measurement: Measurement | None = None
     comparison: Comparison | None = None
     p: float | None = None
