@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import psutil
 
-from fovea.config.types import PositiveInt
+from fovea.config.errors import ConfigError
+from fovea.config.types import Processes
 
 _MEMORY = 3 * 2**29  # bytes a run takes: what it imports, and a small data set
 
@@ -48,8 +51,8 @@ class Workers:
         threads: CPU threads of each; ``auto`` is ``$OMP_NUM_THREADS``, else the cores shared out.
     """
 
-    workers: PositiveInt | Literal["auto"] = "auto"
-    threads: PositiveInt | Literal["auto"] = "auto"
+    workers: Processes | Literal["auto"] = "auto"
+    threads: Processes | Literal["auto"] = "auto"
 
     def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
         if runs < 2:
@@ -76,12 +79,38 @@ class Workers:
 class Auto:
     """:class:`Workers` where there would be several, else this process."""
 
-    workers: PositiveInt | Literal["auto"] = "auto"
-    threads: PositiveInt | Literal["auto"] = "auto"
+    workers: Processes | Literal["auto"] = "auto"
+    threads: Processes | Literal["auto"] = "auto"
 
     def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
         environments = Workers(self.workers, self.threads).environments(runs, trainer)
         return environments if len(environments) > 1 else []
+
+
+def require_devices(trainer: Mapping[str, Any]) -> None:
+    """Make sure that this machine has what a ``trainer`` config asks for, as far as is known.
+
+    Raises:
+        ConfigError: it has no GPU, or fewer devices.
+    """
+    kind, asked, gpus = trainer["accelerator"], trainer["devices"], len(visible_gpus())
+    if kind in ("gpu", "cuda") and not gpus and not _other_gpus():
+        raise ConfigError(
+            f"trainer.accelerator={kind}: there is no GPU that this process may use; "
+            "set trainer.accelerator=auto"
+        )
+    on_cpu = kind == "cpu" or (kind == "auto" and not gpus and not _other_gpus())
+    there = max(2, available_cores()) if on_cpu else gpus
+    if there and asked > there:
+        what = "CPU cores" if on_cpu else "GPUs"
+        raise ConfigError(f"trainer.devices={asked}: there are {there} {what} here; set fewer")
+
+
+def _other_gpus() -> bool:
+    """Whether there may be GPUs that only torch knows to count: AMD's, Apple's, Windows's."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") is not None
+    drivers = (Path("/dev/kfd"), Path("/dev/dxg"))
+    return not hidden and (sys.platform == "darwin" or any(each.exists() for each in drivers))
 
 
 def available_cores() -> int:

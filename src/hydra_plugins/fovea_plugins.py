@@ -99,13 +99,14 @@ class PlanningSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         from fovea.sweep.execute import execute
-        from fovea.sweep.plan import plan
+        from fovea.sweep.plan import grid_of, plan
 
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
         loader = self.hydra_context.config_loader
-        runs = plan(loader, self.config, [*self._parse_config(), *arguments], self.arms)
+        params, arms = grid_of(self.config)
+        runs = plan(loader, self.config, [*params, *arguments], arms)
 
         def launch(jobs: Sequence[Sequence[str]]) -> Sequence[Any]:
             assert self.launcher is not None

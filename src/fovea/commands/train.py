@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,15 +11,11 @@ from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
 from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
 
 from fovea.config import paths
-from fovea.config.compose import ROOT, choices, compose_run, plain
-from fovea.config.errors import ConfigError, FoveaError, did_you_mean
-from fovea.config.options import groups, options
+from fovea.config.compose import ROOT, choices, plain
+from fovea.config.overrides import explained, parse, quoted
 from fovea.config.schema import validate
 from fovea.records import RunFolder
 from fovea.sweep.execute import SweepError
@@ -39,13 +34,13 @@ def run(overrides: Sequence[str]) -> int:
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         given = ["dry_run=true" if each == "--dry-run" else each for each in overrides]
+        given = [quoted(each) if _is_override(each) else each for each in given]
         sys.argv = ["fovea train", *_for_every_option(given)]
-        main(job)()
+        with explained(given):
+            main(job)()
     except SweepError as error:
         print(f"fovea: {error}", file=sys.stderr)
         return 1
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(error, overrides)) from error
     finally:
         signal.signal(signal.SIGTERM, before)
     return 0
@@ -96,17 +91,10 @@ def _for_every_option(arguments: Sequence[str]) -> list[str]:
     optimizer has none is refused by the schema.
 
     Raises:
-        ConfigError: what a group is set to cannot be the name of an option.
+        ConfigError: one of them is not an override, or gives a group no option.
     """
-    parser = OverridesParser.create()
-    swept = set()
-    for each in map(parser.parse_override, filter(_is_override, arguments)):
-        if each.is_sweep_override():
-            swept.add(each.key_or_group)
-        elif each.key_or_group in groups():
-            name = each.get_value_element_as_str()
-            if name.startswith("_") or name.replace(".", "").isdigit():
-                raise ConfigError(_no_option(each.key_or_group, name))
+    parsed = parse(filter(_is_override, arguments))
+    swept = {each.key_or_group for each in parsed if each.is_sweep_override()}
     return [
         f"++{each}" if "." in each.partition("=")[0] and each.partition(".")[0] in swept else each
         for each in arguments
@@ -115,41 +103,3 @@ def _for_every_option(arguments: Sequence[str]) -> list[str]:
 
 def _is_override(argument: str) -> bool:
     return "=" in argument and not argument.startswith("-")
-
-
-def explain(error: Exception, overrides: Sequence[str]) -> str:
-    """Tell what Hydra objects to in one line, with the nearest valid name."""
-    if isinstance(error.__cause__, FoveaError):
-        return str(error.__cause__)
-    text = str(error).strip()
-    if missing := re.search(r"Could not find '(\w+)/(.*?)'", text):
-        return _no_option(*missing.groups())
-    if unknown := re.search(r"Could not override '([\w./@]+)'", text):
-        key = unknown.group(1)
-        known = _known_keys(overrides)
-        return f"{key}: unknown key{did_you_mean(key, known) or '; see: fovea list'}"
-    return " ".join(line.strip() for line in text.splitlines()[:2])
-
-
-def _no_option(group: str, option: str) -> str:
-    near = did_you_mean(option, options(group)) if group in groups() else ""
-    return f"{group}={option}: no such option{near} (see: fovea list {group})"
-
-
-def _known_keys(overrides: Sequence[str]) -> list[str]:
-    """Return every dotted key of the config that the group choices among the overrides compose."""
-    known = groups()
-    chosen = [item for item in overrides if item.partition("=")[0] in known and "," not in item]
-    try:
-        return [*known, *_dotted(compose_run(chosen), "")]
-    except (HydraException, OmegaConfBaseException):
-        return known
-
-
-def _dotted(node: dict[str, Any], prefix: str) -> list[str]:
-    keys = []
-    for key, value in node.items():
-        keys.append(prefix + key)
-        if isinstance(value, dict):
-            keys += _dotted(value, f"{prefix}{key}.")
-    return keys

@@ -24,7 +24,12 @@ class RecordError(FoveaError):
 
 def one_line(text: object, limit: int = 290) -> str:
     """Return a message as one line of at most ``limit`` characters, elided in the middle."""
-    line = " ".join(str(text).split())
+    return shortened(" ".join(str(text).split()), limit)
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """Return a value as a message quotes it: at most ``limit`` characters, elided in the middle."""
+    line = str(value)
     half = (limit - 1) // 2
     return line if len(line) <= limit else f"{line[:half]}…{line[-half:]}"
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
-
 from fovea.config import paths
+from fovea.config.files import read_yaml
 
 
 def groups() -> list[str]:
@@ -40,7 +39,7 @@ def complete_override(prefix: str) -> list[str]:
         return [f"{key}={start}{name}" for name in options(key)] if key in groups() else []
     if "." in prefix:
         return [f"{name}=" for name in _keys_of_group(prefix.partition(".")[0])]
-    root = yaml.safe_load((paths.conf() / "train.yaml").read_text(encoding="utf-8"))
+    root = read_yaml(paths.conf() / "train.yaml")
     plain = [f"{name}=" for name in root if name not in ("defaults", "hydra", "experiment")]
     nodes = [f"{name}." for name in groups() if name != "experiment"]
     return [*(f"{name}=" for name in groups()), *nodes, *plain]
@@ -50,7 +49,7 @@ def _keys_of_group(group: str) -> Iterator[str]:
     """Return the dotted keys of any option of a group."""
     keys: set[str] = set()
     for file in (paths.conf() / group).glob("*.yaml"):
-        keys.update(_dotted(yaml.safe_load(file.read_text(encoding="utf-8")) or {}, f"{group}."))
+        keys.update(_dotted(read_yaml(file) or {}, f"{group}."))
     return iter(sorted(keys))
 
 

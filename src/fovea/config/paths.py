@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fovea.config.errors import ConfigError, shortened
+
 _PACKAGE = Path(__file__).resolve().parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
 _HOME = _CHECKOUT if (_CHECKOUT / "conf" / "train.yaml").is_file() else _PACKAGE / "_share"
@@ -35,27 +37,43 @@ def experiment_names() -> list[str]:
 
 def data_root() -> Path:
     """Return the default data root: ``$FOVEA_DATA``, else ``./data``, else ``~/.cache/fovea``."""
-    if root := os.environ.get("FOVEA_DATA"):
-        return Path(root).expanduser()
+    if root := _folder("FOVEA_DATA"):
+        return root
     local = Path.cwd() / "data"
     return local if local.is_dir() else Path.home() / ".cache" / "fovea"
 
 
 def cache() -> Path:
     """Return the folder of decoded data sets: ``$FOVEA_CACHE``, else below ``~/.cache/fovea``."""
-    if root := os.environ.get("FOVEA_CACHE"):
-        return Path(root).expanduser()
-    return Path.home() / ".cache" / "fovea" / "decoded"
+    return _folder("FOVEA_CACHE") or Path.home() / ".cache" / "fovea" / "decoded"
 
 
 def timings() -> Path:
     """Return the folder of timed networks: below ``$FOVEA_CACHE``, else ``~/.cache/fovea``."""
-    root = os.environ.get("FOVEA_CACHE") or "~/.cache/fovea"
-    return Path(root).expanduser() / "timings"
+    return (_folder("FOVEA_CACHE") or Path.home() / ".cache" / "fovea") / "timings"
 
 
 def outputs() -> Path:
     """Return the output root: ``$FOVEA_OUTPUTS``, else the checkout's, else ``./outputs``."""
-    if root := os.environ.get("FOVEA_OUTPUTS"):
-        return Path(root).expanduser()
+    if root := _folder("FOVEA_OUTPUTS"):
+        return root
     return (_CHECKOUT if _HOME == _CHECKOUT else Path.cwd()) / "outputs"
+
+
+def _folder(variable: str) -> Path | None:
+    """Return the folder that an environment variable names; it need not exist yet.
+
+    Raises:
+        ConfigError: it is something else, or cannot be looked at.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    try:
+        folder = Path(value).expanduser()
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{variable}={shortened(value)}: not a folder")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{variable}={shortened(value)}: not a folder ({reason})") from None
+    return folder

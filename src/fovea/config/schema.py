@@ -13,13 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Never
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from fovea.config import types
 from fovea.config.annotations import NAMES, evaluate
-from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.errors import ConfigError, did_you_mean, shortened
 from fovea.config.trust import find_top_level
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
@@ -45,8 +45,8 @@ class Root(BaseModel):
 
     model_config = _STRICT
 
-    seed: types.NonNegativeInt
-    epochs: types.NonNegativeInt
+    seed: types.Seed
+    epochs: types.Epochs
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
     rerun: bool
@@ -79,7 +79,10 @@ def validate(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{path}: no value; add {path}=… to the command")
     _check(Root, config, path="")
     for group in GROUPS:
-        _check_node(config.get(group) or {}, path=group)
+        node = config.get(group)
+        if node is not None and "_target_" not in node:
+            raise ConfigError(f"{group}._target_: no value; see: fovea list {group}")
+        _check_node(node or {}, path=group)
     _check_pairs(config)
 
 
@@ -88,6 +91,8 @@ def _check_node(node: Mapping[str, Any], path: str) -> None:
     target = node.get("_target_")
     if target is None:
         return
+    if not isinstance(target, str):
+        raise ConfigError(f"{path}._target_={shortened(target)}: should be the name of a class")
     arguments = {key: value for key, value in node.items() if key not in ("_target_", "_partial_")}
     if path == "model":
         auto = [key for key in _FROM_DATA if arguments.get(key) == "auto"]
@@ -124,7 +129,8 @@ def _describe(problems: Sequence[Any], known: Sequence[str], path: str) -> str:
     key = str(problem["loc"][0])
     where = f"{path}.{key}" if path else key
     if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key{did_you_mean(key, known)} (known: {', '.join(known)})"
+        near = did_you_mean(key, known)
+        return f"{shortened(where)}: unknown key{near} (known: {', '.join(known)})"
     if problem["type"] == "missing":
         return f"{where}: no value"
     value = problem["input"]
@@ -134,7 +140,8 @@ def _describe(problems: Sequence[Any], known: Sequence[str], path: str) -> str:
         if (each["loc"][0], repr(each["input"])) == (key, repr(value))
     ]
     message = " or ".join(dict.fromkeys(same)).replace("Input ", "").replace("or should be", "or")
-    return f"{where}={value}: {message[0].lower() + message[1:]}"
+    message = message.removeprefix("Value error, ")
+    return f"{where}={shortened(value)}: {message[0].lower() + message[1:]}"
 
 
 def _check_pairs(config: Mapping[str, Any]) -> None:
@@ -153,12 +160,12 @@ def _check_pairs(config: Mapping[str, Any]) -> None:
         raise ConfigError(
             "trainer.patience watches the validation part, and data.val_fraction=0 leaves none"
         )
-    if config["schedule"].get("warmup_epochs", 0) > config["epochs"]:
+    if (config["schedule"].get("warmup_epochs") or 0) > config["epochs"]:
         raise ConfigError(
             f"schedule.warmup_epochs={config['schedule']['warmup_epochs']} is longer than "
             f"epochs={config['epochs']}"
         )
-    strategy = trainer["strategy"]
+    strategy = trainer.get("strategy", "auto")
     if strategy not in ("auto", "ddp_spawn", "ddp_notebook"):
         raise ConfigError(
             f"trainer.strategy={strategy} starts this command again in every process and would "
@@ -204,8 +211,24 @@ def signature_schema(target: str) -> type[BaseModel] | None:
     if arguments is None or any(key[0] == "_" or key in vars(BaseModel) for key in arguments):
         return None  # no names of fields
     names = {**NAMES, **_aliases(tree)}
-    fields = {key: (evaluate(note, names), None) for key, note in arguments.items()}
+    own = target.startswith("fovea.")
+    fields = {
+        key: (_NodeAlone if own and _names_an_object(note, names) else evaluate(note, names), None)
+        for key, note in arguments.items()
+    }
     return create_model(name, __config__=_STRICT, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def _no_node(value: object) -> Never:
+    raise ValueError("should be a node with a _target_")
+
+
+_NodeAlone = Annotated[Any, BeforeValidator(_no_node)]  # nodes within are checked by themselves
+
+
+def _names_an_object(note: ast.expr | None, names: Mapping[str, Any]) -> bool:
+    """Whether an annotation is the name of a class, so that only a node can give a value."""
+    return isinstance(note, ast.Name) and note.id not in {*names, "Path"}
 
 
 def _source_file(module: str) -> Path | None:

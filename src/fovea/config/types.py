@@ -10,8 +10,13 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
-PositiveInt = Annotated[int, Gt(0)]
-NonNegativeInt = Annotated[int, Ge(0)]
+PositiveInt = Annotated[int, Gt(0), Lt(2**31)]
+NonNegativeInt = Annotated[int, Ge(0), Lt(2**31)]
+Seed = Annotated[int, Ge(0), Lt(2**32)]  # as NumPy's generators take it
+Epochs = Annotated[int, Ge(0), Le(1_000_000)]
+Pixels = Annotated[int, Gt(0), Le(16_384)]  # a side of an image
+Processes = Annotated[int, Gt(0), Le(1024)]  # or threads, or devices
+Helpers = Annotated[int, Ge(0), Le(1024)]  # processes or threads beside the one that trains
 PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Le(1)]  # [0, 1]

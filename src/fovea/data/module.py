@@ -23,7 +23,7 @@ from torch import Tensor
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
-from fovea.config.types import Fraction, NonNegativeInt, PositiveFloat, PositiveInt
+from fovea.config.types import Fraction, Helpers, Pixels, PositiveFloat, PositiveInt, Seed
 from fovea.data.cache import read_cached
 from fovea.data.decoded import decode_in_order, decode_set
 from fovea.data.fit import Decoding, FitMode, decode_fitted, fit_images
@@ -76,18 +76,18 @@ class ImageData(LightningDataModule):
         val_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.2,
         validate_on: Literal["validation", "test"] = "validation",
-        split_seed: NonNegativeInt = 0,
+        split_seed: Seed = 0,
         normalize: str = "computed",
         constants: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
         fit: FitMode = "resize",
-        image_size: PositiveInt | None = None,
+        image_size: Pixels | None = None,
         skip_bad: bool = False,
         download: bool = False,
         memory_limit: Literal["auto"] | PositiveFloat = "auto",
-        workers: NonNegativeInt = 2,
+        workers: Helpers = 2,
         augment: Augmentation | None = None,
         batch_size: PositiveInt = 128,
-        seed: NonNegativeInt = 0,
+        seed: Seed = 0,
         channels_last: bool = True,
     ) -> None:
         super().__init__()

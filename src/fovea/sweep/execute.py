@@ -17,6 +17,7 @@ from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError, RecordError
 from fovea.config.paths import experiment
 from fovea.config.trust import require_trusted
+from fovea.launchers import require_devices
 from fovea.records import Status
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun
@@ -60,6 +61,8 @@ def execute(
     if asked["skip_published"] and (name := asked["experiment"]):
         known = published(name)
         todo = [run for run in todo if run.folder.id not in known]
+    for run in todo:
+        require_devices(run.config["trainer"])
     if todo:
         require_writable(Path(asked["outputs"]))
     todo.sort(key=_several_devices)

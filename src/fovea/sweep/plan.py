@@ -19,8 +19,9 @@ from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig
 
 from fovea.config.compose import choices, compose_sweep, config_loader, plain, without_hydra
-from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.errors import ConfigError, did_you_mean, one_line
 from fovea.config.identity import run_id
+from fovea.config.overrides import explained, from_mapping, parse, require_few
 from fovea.config.paths import experiment, experiment_names
 from fovea.config.schema import validate
 from fovea.records import RunFolder, run_folder
@@ -76,17 +77,20 @@ def plan(
     Raises:
         ConfigError: there is no run, or one's config is not valid; the message names its overrides.
     """
-    parser = OverridesParser.create(config_loader=loader)
-    given = {each.key_or_group for each in parser.parse_overrides(list(arguments))}
-    jobs: list[tuple[str | None, tuple[str, ...]]] = []
+    given = parse(arguments, loader)
+    named = {each.key_or_group for each in given}
+    grids: dict[str | None, list[Override]] = {}
     for arm, joint in (arms or {None: {}}).items():
-        own = [f"{key}={value}" for key, value in (joint or {}).items() if key not in given]
-        overrides = parser.parse_overrides([*own, *arguments])
+        own = parse(from_mapping(joint, f"hydra.sweeper.arms.{arm}"), loader)
+        grids[arm] = [*(each for each in own if each.key_or_group not in named), *given]
+    require_few(grids.values())
+    jobs: list[tuple[str | None, tuple[str, ...]]] = []
+    for arm, overrides in grids.items():
         (grid,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
         jobs += [(arm, tuple(job)) for job in grid]
     if not jobs:
         raise ConfigError(f"no runs: a pattern in '{' '.join(arguments)}' matches no option")
-    composer = _Composer(loader, master, parser)
+    composer = _Composer(loader, master)
     planned: dict[tuple[str | None, str], PlannedRun] = {}
     for arm, job in jobs:
         config, chosen = composer.compose(job)
@@ -118,12 +122,27 @@ def plan_experiment(name: str) -> list[PlannedRun]:
         known = experiment_names()
         near = did_you_mean(name, known)
         raise ConfigError(f"no experiment '{name}'{near} (known: {', '.join(known)})")
-    with config_loader() as loader:
-        arguments = [f"experiment={name}"]
+    arguments = [f"experiment={name}"]
+    with explained(arguments, f"experiment {name}"), config_loader() as loader:
         master = compose_sweep(loader, arguments)
-        sweeper = master.hydra.sweeper
-        params = [f"{key}={value}" for key, value in (sweeper.params or {}).items()]
-        return plan(loader, master, [*params, *arguments], sweeper.arms)
+        params, arms = grid_of(master)
+        return plan(loader, master, [*params, *arguments], arms)
+
+
+def grid_of(master: DictConfig) -> tuple[list[str], Mapping[str, Any] | None]:
+    """Return what a composed config sweeps: overrides of several values, and its arms.
+
+    Raises:
+        ConfigError: they are not mappings.
+    """
+    params, arms = master.hydra.sweeper.params, master.hydra.sweeper.arms
+    if not isinstance(arms, DictConfig | None):
+        raise ConfigError(
+            "hydra.sweeper.arms: should be a mapping (NAME: {KEY: VALUE, …}), "
+            f"not {one_line(arms, 80)}"
+        )
+    named = None if arms is None else {str(name): joint for name, joint in arms.items()}
+    return from_mapping(params, "hydra.sweeper.params"), named
 
 
 def pairs(overrides: Sequence[str]) -> dict[str, str]:
@@ -148,10 +167,10 @@ class _Composer:
     Reading and merging the files of the groups is nearly all of the time that Hydra takes.
     """
 
-    def __init__(self, loader: ConfigLoader, master: DictConfig, parser: OverridesParser) -> None:
+    def __init__(self, loader: ConfigLoader, master: DictConfig) -> None:
         self._loader = loader
         self._master = master
-        self._parser = parser
+        self._parser = OverridesParser.create(config_loader=loader)
         self._groups = set(master.hydra.runtime.choices)
         self._composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str]]] = {}
 

@@ -12,13 +12,16 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
+from fovea.config.errors import ConfigError
 from fovea.config.types import (
     Fraction,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
     Probability,
+    Processes,
 )
 from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
@@ -53,8 +56,8 @@ class TrainerSettings:
         checkpoint_seconds: a run that is killed loses no more than so many seconds, and a step.
     """
 
-    accelerator: str = "auto"
-    devices: PositiveInt = 1
+    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    devices: Processes = 1
     strategy: str = "auto"
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
     channels_last: bool = True
@@ -67,7 +70,7 @@ class TrainerSettings:
     target_accuracy: Probability | None = None
     limit_batches: PositiveInt | None = None
     progress_bar: Literal["auto", "on", "off"] = "auto"
-    threads: PositiveInt | None = None
+    threads: Processes | None = None
     checkpoint_seconds: NonNegativeFloat = 30.0
 
     @property
@@ -131,29 +134,37 @@ class TrainerSettings:
     def trainer(
         self, *, epochs: int, loggers: list[Logger] | bool, callbacks: list[Callback]
     ) -> Trainer:
-        """Return Lightning's trainer."""
+        """Return Lightning's trainer.
+
+        Raises:
+            ConfigError: it refuses the settings, for instance for want of the devices.
+        """
         bar = parent_process() is None and (
             self.progress_bar == "on"
             or (self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI"))
         )
         precision: Any = self.resolved_precision
         limit = self.limit_batches or 1.0
-        return Trainer(
-            accelerator=self.accelerator,
-            devices=self.devices,
-            strategy=self.resolved_strategy,
-            precision=precision,
-            deterministic=self.deterministic,
-            max_epochs=epochs,
-            logger=loggers,
-            callbacks=[*callbacks, *([ProgressBar()] if bar else [])],
-            enable_checkpointing=False,  # Checkpoints does it
-            enable_progress_bar=bar,
-            enable_model_summary=False,
-            limit_train_batches=limit,
-            limit_val_batches=limit,
-            limit_test_batches=limit,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # the data module shards by rank itself
-            log_every_n_steps=0,  # metrics are of epochs; Lightning logs those all the same
-        )
+        try:
+            return Trainer(
+                accelerator=self.accelerator,
+                devices=self.devices,
+                strategy=self.resolved_strategy,
+                precision=precision,
+                deterministic=self.deterministic,
+                max_epochs=epochs,
+                logger=loggers,
+                callbacks=[*callbacks, *([ProgressBar()] if bar else [])],
+                enable_checkpointing=False,  # Checkpoints does it
+                enable_progress_bar=bar,
+                enable_model_summary=False,
+                limit_train_batches=limit,
+                limit_val_batches=limit,
+                limit_test_batches=limit,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,  # the data module shards by rank itself
+                log_every_n_steps=0,  # metrics are of epochs; Lightning logs those all the same
+            )
+        except (MisconfigurationException, ValueError, ImportError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ConfigError(f"trainer.accelerator={self.accelerator}: {reason}") from error
