@@ -41,9 +41,55 @@ def sweep(name: str, content: str | bytes, words: str, command: str = "status mi
     return Mistake(name, command, words, {"experiments/mine/sweep.yaml": content})
 
 
-MISTAKES = [
-    Mistake("unknown option", "train model=resnte", "did you mean 'resnet'?"),
+def train(override: str, words: str, name: str = "") -> Mistake:
+    """A mistake in an override."""
+    return Mistake(name or override, ["train", override], words)
+
+
+OVERRIDES = [
+    train("epochs=99999999999999999999", "epochs=99999999999999999999: should be less than or"),
+    train("seed=4294967296", "seed=4294967296: should be less than 4294967296"),
+    train("batch_size=1000000000000", "batch_size=1000000000000: should be less than 2147483648"),
+    train("trainer.accumulate=3000000000", "should be less than 2147483648"),
+    train("data.image_size=100000000", "should be less than or equal to 16384"),
+    train("data.workers=100000000", "should be less than or equal to 1024"),
+    train("model=null", "model=null: no such option; leave it out, or see: fovea list"),
+    train("probe=null", "probe=null: no such option; leave it out"),
+    train("experiment=null", "experiment=null: no such option; leave it out"),
+    train("experiment=1", "experiment=1: no such option (see: fovea list experiment)"),
+    train("experiment=[a,b]", "experiment=[a,b]: one option, or several to sweep: a,b"),
+    train("experiment=quickstart,speed", "one experiment at a time"),
+    train("data.source=null", "data.source=null: should be a node with a _target_"),
+    train("~trainer._target_", "trainer._target_: no value; see: fovea list trainer"),
+    train("trainer.accelerator=tpu", "should be 'auto', 'cpu', 'gpu', 'cuda' or 'mps'"),
+    Mistake(
+        "no GPU",
+        "train trainer.accelerator=gpu",
+        "trainer.accelerator=gpu: there is no GPU that this process may use; set",
+        variables={"CUDA_VISIBLE_DEVICES": ""},
+    ),
+    Mistake(
+        "too many devices",
+        "train trainer.accelerator=cpu trainer.devices=1000",
+        "trainer.devices=1000: there are ",
+    ),
+    train("seed=range(0,1000000000000)", "1,000,000,000,000 runs: more than the 10,000 of one"),
+    train("seed=range(0,1,0)", "seed=range(0,1,0): a range that never ends"),
+    train("seed=choice(1,2", "seed=choice(1,2: not KEY=VALUE (no viable alternative at"),
+    train("=1", "=1: no key before '='"),
+    train("é=1", "é=1: not KEY=VALUE (token recognition error at: 'é')"),
+    train("seed=${foo}", "seed: Interpolation key 'foo' not found"),
+    train("seed=${seed}", "seed: Recursive interpolation detected"),
+    train("seed=${nope:1}", "seed: Unsupported interpolation type nope"),
+    train("outputs=/a\0b", "outputs='/a?b': holds the character U+0000; remove it", "NUL"),
+    train("outputs=/\udcff", "holds the character U+DCFF; remove it", "not UTF-8"),
+    train("seed=" + "9" * 5000, "not KEY=VALUE (Exceeds the limit (4300 digits)", "5000 digits"),
+    train("seed=" + "a" * 100_000, "100,005 characters; an override has at most 10,000", "long"),
+    train("a." * 3000 + "b=1", "unknown key", "long key"),
+    train("optimizer.lr=" + "{a:" * 2000, "brackets nested more than 20 deep", "deep"),
+    train("data.root=~nobodyhere/data", "no home folder of ~nobodyhere"),
 ]
+MISTAKES = [*OVERRIDES]
 
 
 @pytest.fixture

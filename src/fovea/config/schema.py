@@ -141,7 +141,8 @@ def _describe(problems: Sequence[Any], known: Sequence[str], path: str) -> str:
     ]
     message = " or ".join(dict.fromkeys(same)).replace("Input ", "").replace("or should be", "or")
     message = message.removeprefix("Value error, ")
-    return f"{where}={shortened(value)}: {message[0].lower() + message[1:]}"
+    shown = "null" if value is None else shortened(value)
+    return f"{where}={shown}: {message[0].lower() + message[1:]}"
 
 
 def _check_pairs(config: Mapping[str, Any]) -> None:
