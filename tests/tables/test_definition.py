@@ -9,8 +9,6 @@ import pytest
 from fovea.config.errors import ConfigError
 from fovea.tables.definition import (
     Column,
-    Margin,
-    Reference,
     Rows,
     TableDefinition,
     load_definition,
@@ -67,18 +65,6 @@ def test_a_whole_definition_is_read(tmp_path: Path) -> None:
     assert definition.references[0].row == ("tanh",)
     assert definition.references[0].value == (6, 6)
     assert definition.pair == "data.split_seed"
-
-
-def test_a_published_value_is_a_number_or_a_range_and_has_a_margin_with_a_reason() -> None:
-    given = {"row": "a", "column": "macs", "source": "s", "evidence": "P"}
-    one = Reference.model_validate(
-        given | {"value": 6, "margin": {"value": 0.5, "reason": "the figure is read to a half"}}
-    )
-    assert (one.low, one.high, one.model_dump()["value"]) == (6, 6, 6)
-    assert one.margin == Margin(value=0.5, reason="the figure is read to a half")
-    several = Reference.model_validate(given | {"value": [8, 9]})
-    assert (several.low, several.high) == (8, 9)
-    assert several.model_dump()["value"] == (8, 9)
 
 
 def test_the_example_of_the_guide_is_valid(tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, median, stdev
 from typing import Any
 
-from scipy import stats
-
 from fovea.bench import NETWORKS
+from fovea.tables.statistics import compare
 
 PROGRAMS = {
     "guide": "guide's loop",
@@ -87,13 +86,15 @@ def ratio(measured: Mapping[str, Any], program: str, other: str) -> tuple[float,
     return median(ours) / median(theirs), min(rounds), max(rounds)
 
 
-def difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float]:
-    """Return the difference of two means and the half width of its 95 % interval (Welch's t)."""
-    middle = fmean(ours) - fmean(theirs)
-    if len(set(ours)) == len(set(theirs)) == 1:
-        return middle, 0.0
-    interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
-    return middle, float(interval.high - interval.low) / 2
+def difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float | None]:
+    """Return the difference of two means and the half width of its 95 % interval (Welch's t).
+
+    There is no interval where neither has any spread.
+    """
+    compared = compare(ours, theirs)
+    assert compared is not None
+    half = None if compared.high is None else compared.high - compared.difference
+    return compared.difference, half
 
 
 def _training(measured: Mapping[str, Any]) -> str:
@@ -235,7 +236,8 @@ def _accuracy(measured: Mapping[str, Any]) -> str:
         told = "too few runs"
         if len(own) > 1 and len(theirs) > 1:
             middle, half = difference(own, theirs)
-            told = f"{100 * middle:+.2f} ± {100 * half:.2f} points"
+            interval = "no spread" if half is None else f"± {100 * half:.2f} points"
+            told = f"{100 * middle:+.2f} {interval}"
         lines.append(f"| {NETWORKS[network]} | {_mean(own)} | {_mean(theirs)} | {told} |")
     return "\n".join([*lines, ""])
 

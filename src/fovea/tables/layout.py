@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fovea.tables.definition import EVIDENCE, Column, Reference
+from fovea.tables.definition import Column
+from fovea.tables.references import EVIDENCE, Reference
 from fovea.tables.shown import (
     shown_comparison,
     shown_entry,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from fovea.tables.definition import Column, Reference
+from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
 from fovea.tables.power import RUNS_CAP
+from fovea.tables.references import Reference
 from fovea.tables.statistics import Comparison, Ratio
 from fovea.tables.table import Entry
 from fovea.tables.verdicts import Verdict

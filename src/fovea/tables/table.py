@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fovea.tables.definition import Column, Reference
+from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
+from fovea.tables.references import Reference
 from fovea.tables.results import Result
 from fovea.tables.statistics import Comparison, Measurement, Ratio
 from fovea.tables.verdicts import Verdict

@@ -55,9 +55,10 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from fovea.tables.definition import Column, Reference
+from fovea.tables.definition import Column
 from fovea.tables.expressions import parse
 from fovea.tables.power import ALPHA, runs_for_equivalence
+from fovea.tables.references import Reference
 from fovea.tables.statistics import Part, Ratio, Sample, half_width, sample
 
 Kind = Literal[

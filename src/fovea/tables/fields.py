@@ -1,0 +1,23 @@
+"""What every part of ``table.yaml`` is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+
+from fovea.tables.expressions import parse
+
+
+def _as_tuple(value: object) -> object:
+    return (value,) if isinstance(value, str | int | float) else value
+
+
+Metric = Annotated[str, AfterValidator(lambda text: str(parse(text)))]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+
+
+class Part(BaseModel):
+    """A mapping of known keys, which does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
