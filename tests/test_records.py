@@ -73,18 +73,25 @@ def test_a_damaged_config_is_named(outputs: Path, content: str | None) -> None:
         _ = run.config
 
 
-def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_file_is_replaced_whole_and_readable_as_the_user_has_it(
+    tmp_path: Path, umask: int, mode: int
+) -> None:
     file = tmp_path / "new" / "summary.json"
     write_atomic(file, b"old")
-    write_atomic(file, b"new")
+    before = os.umask(umask)
+    try:
+        write_atomic(file, b"new")
+    finally:
+        os.umask(before)
     assert file.read_bytes() == b"new"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+    assert stat.S_IMODE(file.stat().st_mode) == mode
     assert list(file.parent.iterdir()) == [file]
 
 
-@pytest.mark.parametrize(("step", "error"), [("fsync", OSError), ("fdopen", KeyboardInterrupt)])
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_failed_write_leaves_the_old_file_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
 ) -> None:
     file = tmp_path / "summary.json"
     write_atomic(file, b"old")
@@ -92,7 +99,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     def fail(*_: object) -> None:
         raise error("no space left on device")
 
-    monkeypatch.setattr(os, step, fail)
+    monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(error):
         write_atomic(file, b"new")
     assert file.read_bytes() == b"old"

@@ -11,12 +11,12 @@ import json
 import math
 import os
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, BinaryIO, Literal
 
 import yaml
@@ -184,7 +184,7 @@ class RunFolder:
             text = yaml.safe_dump(dict(content), sort_keys=False, allow_unicode=True)
         else:
             text = json.dumps(_finite(content), indent=2, ensure_ascii=False) + "\n"
-        write_atomic(self.path / name, text.encode())
+        write_atomic(self.path / name, text.encode(errors="backslashreplace"))  # as JSON escapes it
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the metrics of every epoch so far as CSV."""
@@ -206,16 +206,15 @@ def write_atomic(path: Path, content: bytes | memoryview) -> None:
 def atomic_stream(path: Path) -> Iterator[BinaryIO]:
     """Open a file to write that takes its place, whole, when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{token_hex(8)}")
     try:
-        with os.fdopen(descriptor, "wb") as stream:
+        with temporary.open("xb") as stream:  # its mode is as the user's umask has it
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
