@@ -19,6 +19,7 @@ from fovea.config import paths
 from fovea.config.errors import FoveaError, one_line
 from fovea.config.imports import quick_imports
 from fovea.config.options import complete_override, groups
+from fovea.config.printing import replace_what_cannot_be_encoded, say
 
 _EPILOG = "A config override is key=value or group=option; see: fovea list"
 
@@ -26,6 +27,7 @@ _EPILOG = "A config override is key=value or group=option; see: fovea list"
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a run failed, 2 the user can mend it."""
     os.environ["PYTHONSAFEPATH"] = "1"  # no process that this one starts imports from its folder
+    replace_what_cannot_be_encoded()
     parser = _parser()
     argcomplete.autocomplete(parser, always_complete_options="long")
     given = list(sys.argv[1:] if argv is None else argv)
@@ -37,11 +39,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_run(arguments))
     except FoveaError as error:
-        print(f"fovea: {one_line(error)}", file=sys.stderr)
+        say(f"fovea: {one_line(error)}", stderr=True)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         resumes = "; the same command goes on from here" if arguments.command == "train" else ""
-        print(f"fovea: interrupted{resumes}", file=sys.stderr)
+        say(f"fovea: interrupted{resumes}", stderr=True)
         sys.exit(128 + (signal.SIGTERM if str(interrupt) == "SIGTERM" else signal.SIGINT))
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nothing left to say

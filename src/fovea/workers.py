@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
+from fovea.config.printing import say
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -112,7 +114,8 @@ class _Worker:
         except (EOFError, OSError):
             _end([self])
             return index, WorkerDiedError(f"worker died: {_cause(self.process.exitcode)}")
-        print(printed, end="", flush=True)
+        if printed:
+            say(printed.removesuffix("\n"))
         return index, outcome
 
     def interrupt(self) -> None:

@@ -27,6 +27,7 @@ from fovea.config.compose import plain
 from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
 from fovea.config.identity import is_scientific, run_id
+from fovea.config.printing import say
 from fovea.launchers import Launcher
 from fovea.workers import NotDoneError, portable, run_in_workers
 
@@ -138,7 +139,7 @@ class WorkersLauncher(BasicLauncher):
             return self._one_after_another(job_overrides, initial_job_idx, stops)
         threads = environments[0]["OMP_NUM_THREADS"]
         sizes = f"{len(job_overrides)} runs in {len(environments)} workers"
-        print(f"{sizes}, CPU threads: {threads}", flush=True)
+        say(f"{sizes}, CPU threads: {threads}")
         outcomes = run_in_workers(
             partial(_launch_one, self.hydra_context, self.task_function, self.config),
             list(enumerate(job_overrides, initial_job_idx)),

@@ -19,6 +19,7 @@ from fovea.bench.speed import configure, measure_overhead, measure_training
 from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import RecordError
+from fovea.config.printing import say
 from fovea.records import write_atomic
 from fovea.sweep.execute import require_writable
 
@@ -61,8 +62,8 @@ def run(
                 _write(measured, folder)
     if publish and published is not None:
         _write(measured, published, report="README.md")
-    print(markdown(measured))
-    print(folder / "bench.md")
+    say(markdown(measured))
+    say(folder / "bench.md")
 
 
 def _measure(

@@ -12,6 +12,7 @@ from rich.table import Table
 from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, RecordError
+from fovea.config.printing import say
 from fovea.records import RunFolder, find_run, write_atomic
 
 _NAMED = 6  # runs that a picture's name lists
@@ -43,7 +44,7 @@ def run(runs: Sequence[str]) -> None:
     titles = {each.id: f"{each.id} {each.summary.get('name', '')}" for each in records}
     curves = {titles[key]: history for key, history in histories.items()}
     write_atomic(picture, overlaid_curves(curves))
-    print(picture)
+    say(picture)
 
 
 def _print(heading: str, values: Mapping[str, Sequence[Any]], records: Sequence[RunFolder]) -> None:
@@ -76,7 +77,7 @@ def _print_pairs(records: Sequence[RunFolder]) -> None:
     try:
         pairs = compare_pairs({each.id: read_predictions(each) for each in records})
     except RecordError as error:
-        print(f"no paired test: {error}")
+        say(f"no paired test: {error}")
         return
     table = Table("pair", "right only in the first", "only in the second", "p", "Holm-corrected p")
     for pair in pairs:
@@ -84,7 +85,7 @@ def _print_pairs(records: Sequence[RunFolder]) -> None:
         chances = (f"{pair.p:.2g}", f"{pair.adjusted:.2g}")
         table.add_row(f"{pair.first} {pair.second}", *counts, *chances)
     console().print(table)
-    print(f"McNemar's exact test on {pairs[0].samples} test samples")
+    say(f"McNemar's exact test on {pairs[0].samples} test samples")
 
 
 def _name(ids: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError, RecordError
+from fovea.config.printing import say
 from fovea.records import RunFolder, all_runs, write_atomic
 
 
@@ -41,7 +42,7 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
         write_atomic(file, html.encode())
     except OSError as error:
         raise ConfigError(f"{file}: cannot be written ({error.strerror})") from error
-    print(file)
+    say(file)
 
 
 def _experiments(records: Sequence[RunFolder]) -> list[str]:

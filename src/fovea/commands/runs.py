@@ -12,6 +12,7 @@ from rich.table import Table
 from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
+from fovea.config.printing import say
 from fovea.records import RunFolder, all_runs
 
 _COLUMNS = (
@@ -93,4 +94,4 @@ def _text(key: str, value: Any) -> str:
 
 
 def _print_json(rows: Sequence[dict[str, Any]]) -> None:
-    print(json.dumps(rows, indent=2))
+    say(json.dumps(rows, indent=2))

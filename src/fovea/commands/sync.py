@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError
+from fovea.config.printing import say
 from fovea.records import all_runs, find_run
 
 
@@ -26,7 +27,7 @@ def run(runs: Sequence[str], all: bool, parallel: int) -> int:
     for done in upload(list(named) or all_runs(outputs), parallel):
         counts[done.outcome] += 1
         because = f": {done.reason}" if done.reason else ""
-        print(f"{done.run.id}  {done.outcome}{because}", flush=True)
+        say(f"{done.run.id}  {done.outcome}{because}")
     told = [f"{count} {outcome}" for outcome, count in counts.items()]
-    print(", ".join(told) or "no runs recorded")
+    say(", ".join(told) or "no runs recorded")
     return int(counts["failed"] > 0)

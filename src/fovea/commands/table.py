@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fovea.config.console import console
+from fovea.config.printing import say
 
 if TYPE_CHECKING:
     from fovea.sweep.plan import PlannedRun
@@ -44,9 +45,9 @@ def _publish(runs: Sequence[PlannedRun]) -> None:
     table, changed = publish_experiment(runs)
     print_table(table)
     for file in changed:
-        print(file)
+        say(file)
     if not changed:
-        print("published as it is already")
+        say("published as it is already")
 
 
 def _verified(runs: Sequence[PlannedRun]) -> bool:
@@ -66,8 +67,8 @@ def _verified(runs: Sequence[PlannedRun]) -> bool:
         console().print(wrong)
     without = [run for run, found in checked.items() if found is None]
     if without:
-        print(f"without stored predictions: {' '.join(without)}")
+        say(f"without stored predictions: {' '.join(without)}")
     differ = sum(bool(found) for found in checked.values())
     agree = len(checked) - len(without) - differ
-    print(f"{agree} of {len(checked)} finished runs agree with their predictions; {differ} do not")
+    say(f"{agree} of {len(checked)} finished runs agree with their predictions; {differ} do not")
     return not differ

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from fovea.config import paths
 from fovea.config.compose import ROOT, choices, plain
 from fovea.config.overrides import explained, parse, quoted
+from fovea.config.printing import say
 from fovea.config.schema import validate
 from fovea.records import RunFolder
 from fovea.sweep.execute import SweepError
@@ -39,7 +40,7 @@ def run(overrides: Sequence[str]) -> int:
         with explained(given):
             main(job)()
     except SweepError as error:
-        print(f"fovea: {error}", file=sys.stderr)
+        say(f"fovea: {error}", stderr=True)
         return 1
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -70,9 +71,8 @@ def job(config: DictConfig) -> dict[str, Any] | None:
             if recorded is None or data_fingerprint(resolved["data"]) in (recorded, None):
                 return None
         summary = train(resolved, run, choices(runtime.choices))
-    print(
+    say(
         f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
-        flush=True,
     )
     return summary
 

@@ -16,6 +16,7 @@ from rich.table import Table as RichTable
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError, RecordError
 from fovea.config.paths import experiment
+from fovea.config.printing import say
 from fovea.config.trust import require_trusted
 from fovea.launchers import require_devices
 from fovea.records import Status
@@ -114,16 +115,16 @@ def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
     left = [state for name, state in states.by_id.items() if name not in launched]
     if done := sum(state.kind in ("done", "stale") for state in left):
         total = len(states.runs)
-        print(f"{done} of {total} runs were finished already (rerun=true trains them again)")
+        say(f"{done} of {total} runs were finished already (rerun=true trains them again)")
     if unfinished := [state for state in left if state.redo]:
-        print(f"{len(unfinished)} are published (skip_published=true)")
+        say(f"{len(unfinished)} are published (skip_published=true)")
     for note, count in Counter(state.note for state in left if state.kind == "stale").items():
-        print(f"{count} of them: {note} (rerun=true trains them again)")
+        say(f"{count} of them: {note} (rerun=true trains them again)")
     busy = [run for run in states.runs.values() if run.folder.status == "running"]
     for run in busy:
         process = run.folder.summary.get("process", {})
         where = f"process {process.get('pid')} on {process.get('host')}"
-        print(f"{run.folder.id} is being trained by {where}: left to it")
+        say(f"{run.folder.id} is being trained by {where}: left to it")
 
 
 def require_writable(outputs: Path) -> None:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fovea.config.console import console
+from fovea.config.printing import say
 from fovea.launchers import Launcher
 from fovea.records import all_runs
 from fovea.sweep.plan import PlannedRun, differing, pairs
@@ -68,7 +69,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
             _time(seconds) if waits else "–",
         )
     console().print(table)
-    print(_totals(config, states, left))
+    say(_totals(config, states, left))
 
 
 def _totals(config: dict[str, Any], states: States, left: dict[str, float | None]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
+from fovea.config.printing import say
 from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.tables.build import build_table
 from fovea.tables.cells import Cell
@@ -34,7 +34,7 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
     if name and not changed:
         folder = Path(runs[0].config["outputs"]) / "tables"
         kinds = ",".join(file.suffix[1:] for file in write_table(table, folder, name))
-        print(f"{folder / name}.{{{kinds}}}")
+        say(f"{folder / name}.{{{kinds}}}")
     return table
 
 
@@ -88,7 +88,7 @@ def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[st
         except RecordError:
             status = "damaged"
         if status == "damaged":
-            print(f"{run.folder.path}: damaged record, counted as not run", file=sys.stderr)
+            say(f"{run.folder.path}: damaged record, counted as not run", stderr=True)
     return results
 
 

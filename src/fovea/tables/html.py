@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
+from html import escape as escape_html
 
+from fovea.config.printing import printable
 from fovea.tables.layout import Text, lay_out
 from fovea.tables.table import Table
 
@@ -80,6 +81,11 @@ def fragment(table: Table, runs: str | None = None) -> str:
     lines += ["</tbody>", "</table>"]
     lines += _notes("ol", layout.footnotes) + _notes("ul", layout.notes)
     return "\n".join([*lines, "</section>", ""])
+
+
+def escape(text: str) -> str:
+    """Return text that HTML shows as it is."""
+    return escape_html(printable(text))
 
 
 def _cell(text: Text, scope: str | None, label: bool) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from fovea.config.printing import printable
 from fovea.tables.layout import Text, lay_out
 from fovea.tables.table import Table
 
@@ -30,7 +31,7 @@ def markdown(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Return text so that Markdown shows it as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>&|~$#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_\[\]<>&|~$#])", r"\\\1", printable(" ".join(text.split())))
 
 
 def _text(text: Text) -> str:

@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
+from fovea.config.printing import spreadsheet_cell
 from fovea.tables.table import Entry, Row, Table
 
 _PARTS = ("mean", "std", "n", "low", "high")
@@ -20,7 +21,8 @@ def comma_separated(table: Table) -> str:
 
     A verdict has its word, the difference to the published value and its interval, the margin (of a
     ratio, a share), and the n that would settle what is consistent. Where a cell has several
-    published values, the second's are in columns marked 2, and so on.
+    published values, the second's are in columns marked 2, and so on. Text that a spreadsheet would
+    compute has an apostrophe before it.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
@@ -36,7 +38,7 @@ def comma_separated(table: Table) -> str:
         for number in range(1, several + 1):
             of_it = f"{name} verdict{'' if number == 1 else f' {number}'}"
             columns += [of_it, *(f"{of_it} {part}" for part in _VERDICT[1:])]
-    writer.writerow([*table.headings, *choice, *columns, "runs"])
+    writer.writerow(map(spreadsheet_cell, [*table.headings, *choice, *columns, "runs"]))
     for row in table.rows:
         numbers = [
             number
@@ -44,7 +46,8 @@ def comma_separated(table: Table) -> str:
             for number in [*_parts(entry), *_verdicts(entry, several)]
         ]
         chosen = [row.chosen] if table.choice else []
-        writer.writerow([*row.labels, *chosen, *numbers, " ".join(row.runs)])
+        cells = [*row.labels, *chosen, *numbers, " ".join(row.runs)]
+        writer.writerow(map(spreadsheet_cell, cells))
     return stream.getvalue()
 
 

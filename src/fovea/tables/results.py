@@ -18,6 +18,7 @@ from typing import Any
 
 from fovea.config import paths
 from fovea.config.errors import RecordError
+from fovea.config.printing import without_formula
 from fovea.records import RunFolder
 from fovea.tables.expressions import Reading, parse
 
@@ -117,7 +118,7 @@ def from_text(text: str) -> dict[str, Result]:
     for number, cells in enumerate(rows[1:], 2):
         if len(cells) != len(rows[0]):
             raise ValueError(f"line {number}: {len(cells)} values for {len(rows[0])} columns")
-        row = dict(zip(rows[0], cells, strict=True))
+        row = {key: cell.removeprefix("'") for key, cell in zip(rows[0], cells, strict=True)}
         if row.pop(_DIGEST) != _digest(row):
             raise ValueError(f"line {number} (run {row['id']}): was changed after it was published")
         if row["id"] in results:
@@ -127,7 +128,7 @@ def from_text(text: str) -> dict[str, Result]:
 
 
 def to_text(results: Sequence[Result], metrics: Iterable[str]) -> str:
-    """Return the text of a ``results.csv``.
+    """Return the text of a ``results.csv``; an apostrophe keeps spreadsheets from computing text.
 
     Args:
         results: its rows.
@@ -143,7 +144,7 @@ def to_text(results: Sequence[Result], metrics: Iterable[str]) -> str:
     writer.writerow([*columns, _DIGEST])
     for result in results:
         row = _to_row(result, names)
-        writer.writerow([*(row[column] for column in columns), _digest(row)])
+        writer.writerow([*(without_formula(row[column]) for column in columns), _digest(row)])
     return stream.getvalue()
 
 

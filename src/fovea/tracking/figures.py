@@ -6,12 +6,18 @@ import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fovea.config.printing import printable
 
+_as_it_is = rc_context({"text.parse_math": False})  # names are no formulas
+
+
+@_as_it_is
 def learning_curves(history: Sequence[Mapping[str, float]], title: str) -> bytes:
     """Draw loss and accuracy of training and validation by epoch, as PNG."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
@@ -24,10 +30,11 @@ def learning_curves(history: Sequence[Mapping[str, float]], title: str) -> bytes
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         axes.legend()
-    figure.suptitle(title, fontsize="medium")
+    figure.suptitle(printable(title), fontsize="medium")
     return _png(figure)
 
 
+@_as_it_is
 def overlaid_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> bytes:
     """Draw loss and accuracy of several runs by epoch, training dashed, validation solid, as PNG.
 
@@ -40,7 +47,7 @@ def overlaid_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> b
         for index, (title, history) in enumerate(histories.items()):
             for part, style in (("train", "--"), ("val", "-")):
                 points = _points(history, f"{part}/{quantity}")
-                label = title if part == "val" else None
+                label = printable(title) if part == "val" else None
                 axes.plot(*points, style, marker=".", color=f"C{index}", label=label)
         axes.set(xlabel="epoch", ylabel=quantity, title="dashed: training, solid: validation")
         axes.title.set_fontsize("small")
@@ -50,9 +57,11 @@ def overlaid_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> b
     return _png(figure)
 
 
+@_as_it_is
 def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> bytes:
     """Draw a confusion matrix ``(C, C)``, rows true, coloured by share of the row, as PNG."""
     count = len(classes)
+    names = [printable(name) for name in classes]
     side = min(14.0, 2.5 + 0.4 * count)
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
@@ -61,8 +70,8 @@ def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> by
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, shrink=0.8, label="share of the true class")
     if count <= 50:
-        axes.set_xticks(range(count), classes, rotation=90)
-        axes.set_yticks(range(count), classes)
+        axes.set_xticks(range(count), names, rotation=90)
+        axes.set_yticks(range(count), names)
     if count <= 26:
         for (row, column), number in np.ndenumerate(confusion):
             if number:
@@ -79,6 +88,7 @@ def confusion_figure(confusion: NDArray[np.int64], classes: Sequence[str]) -> by
     return _png(figure)
 
 
+@_as_it_is
 def contact_sheet(
     images: Sequence[NDArray[np.uint8]], captions: Sequence[str], columns: int = 5
 ) -> bytes:
@@ -89,7 +99,7 @@ def contact_sheet(
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, image, caption in zip(grid, images, captions, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(caption, fontsize=9)
+        axes.set_title(printable(caption), fontsize=9)
     for axes in figure.axes:
         axes.axis("off")
     return _png(figure)
