@@ -49,7 +49,7 @@ def environment(uncommitted: str) -> dict[str, Any]:
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
         "threads": torch.get_num_threads(),
-        "workers": int(os.environ.get("FOVEA_WORKERS", "1")),
+        "workers": _workers(),
     }
 
 
@@ -59,8 +59,11 @@ def installed_versions() -> dict[str, str]:
 
 
 def uncommitted_diff() -> str:
-    """Return the difference of the checkout's tracked files to its last commit; '' outside one."""
-    return _git("diff", "HEAD") or ""
+    """Return the difference of the checkout's tracked files to its last commit; '' outside one.
+
+    Bytes of theirs that are not UTF-8 are surrogates, as of ``surrogateescape``.
+    """
+    return _git("diff", "--no-ext-diff", "HEAD") or ""
 
 
 def peak_memory_mib() -> float:
@@ -112,6 +115,12 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _workers() -> int:
+    """Return how many workers the launcher has started, as it tells each of them."""
+    told = os.environ.get("FOVEA_WORKERS", "")
+    return int(told) if told.isdecimal() else 1
+
+
 def _git(*arguments: str) -> str | None:
     if not (_SOURCE / ".git").exists():
         return None
@@ -119,9 +128,11 @@ def _git(*arguments: str) -> str | None:
         done = subprocess.run(
             ["git", "-C", str(_SOURCE), *arguments],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="surrogateescape",
             timeout=20,
             check=True,
+            env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
         )
     except (OSError, subprocess.SubprocessError):
         return None

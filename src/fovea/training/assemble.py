@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from fovea.config.build import build, factory
 from fovea.config.errors import ConfigError, DataError, RecordError
@@ -125,14 +125,22 @@ def restore(run: RunFolder, which: str | None = None) -> nn.Module:
     spec = Spec(tuple(described["classes"]), described["channels"], described["image_size"])
     model, _ = build_model(run.config["model"], spec)
     weights = load_checkpoint(run, which)["state_dict"]
-    model.load_state_dict(
-        {
-            key.removeprefix("model."): value
-            for key, value in weights.items()
-            if key.startswith("model.")
-        }
-    )
+    own = {
+        key.removeprefix("model."): value
+        for key, value in weights.items()
+        if key.startswith("model.")
+    }
+    load_weights(model, own)
     return model.eval()
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load weights in the precision they were saved in; the module's own becomes theirs."""
+    for each in weights.values():
+        if each.is_floating_point():
+            module.to(each.dtype)
+            break
+    module.load_state_dict(weights)
 
 
 def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from fovea.config.errors import DataError
 from fovea.config.trust import require_trusted
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
-from fovea.training.assemble import Lab, assemble, load_checkpoint
+from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
 from fovea.training.quiet import quiet_libraries
 
 
@@ -58,7 +58,7 @@ def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
     Returns:
         ``test/…`` metrics, and the probe's.
     """
-    lab.task.load_state_dict(checkpoint["state_dict"])
+    load_weights(lab.task, checkpoint["state_dict"])
     trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
     (metrics,) = trainer.test(lab.task, datamodule=lab.data, verbose=False)
     measured = {key: float(value) for key, value in metrics.items()}

@@ -52,13 +52,15 @@ def predict(
     files = Files(
         [ImageFile(str(path), path) for path in images], torch.zeros(len(images), dtype=torch.int64)
     )
+    precision = next((each.dtype for each in model.parameters()), None)
     pictures: list[NDArray[np.uint8]] = []
     outputs = []
     for start in range(0, len(images), _BATCH):
         index = range(start, min(start + _BATCH, len(images)))
         pixels, _, _ = decode_fitted(files, index, *decoding, skip_bad=False)
         with torch.inference_mode():
-            outputs.append(model(finish(pixels, torch.Generator())).softmax(dim=1))
+            inputs = finish(pixels, torch.Generator()).to(precision)
+            outputs.append(model(inputs).float().softmax(dim=1))
         pictures += list(pixels.numpy())
     probabilities = torch.cat(outputs).numpy()
     classes = described["classes"]

@@ -56,7 +56,7 @@ def describe_machine(
     described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}
     run.write("environment.json", described)
     if uncommitted:
-        write_atomic(run.path / "uncommitted.diff", uncommitted.encode())
+        write_atomic(run.path / "uncommitted.diff", uncommitted.encode(errors="surrogateescape"))
 
 
 def write_results(
