@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
+from pydantic import StringConstraints
 
 PositiveInt = Annotated[int, Gt(0), Lt(2**31)]
 NonNegativeInt = Annotated[int, Ge(0), Lt(2**31)]
@@ -21,3 +22,9 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Le(1)]  # [0, 1]
 Fraction = Annotated[float, Ge(0), Lt(1)]  # [0, 1)
+
+# What W&B takes
+WandbTag = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+WandbProject = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^/\\#?%:]+$")
+]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -12,7 +16,13 @@ from numpy.typing import NDArray
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from fovea.config.errors import ConfigError
+from fovea.config.printing import say
+from fovea.config.types import WandbProject, WandbTag
 from fovea.records import RunFolder
+
+log = logging.getLogger(__name__)
+
+_LONGEST_TAG = 64  # characters that W&B takes
 
 
 @dataclass(frozen=True)
@@ -68,10 +78,13 @@ class Wandb:
     """One W&B run per run, its id the run id, its group the experiment.
 
     Its config is the resolved one, as W&B's tables and parallel coordinates flatten it
-    (``optimizer.lr``), and the options chosen (``choices.model``).
+    (``optimizer.lr``), and the options chosen (``choices.model``). W&B collects neither code nor
+    git's state, whose remote may hold an access token. Server, account and proxy are those of the
+    user's environment and home: W&B would also obey ``wandb/settings`` of the working folder.
 
     Args:
-        mode: ``offline`` writes below the run's folder; ``online`` also sends it to the server.
+        mode: ``offline`` writes below the run's folder; ``online`` also sends it to the server. A
+            run that cannot be started online is tracked offline, for ``fovea sync``.
         project: W&B project.
         entity: W&B user or team; ``None`` is the account's default.
         tags: added to the names of the model and the data set.
@@ -80,9 +93,9 @@ class Wandb:
     def __init__(
         self,
         mode: Literal["offline", "online"] = "offline",
-        project: str = "fovea",
+        project: WandbProject = "fovea",
         entity: str | None = None,
-        tags: Sequence[str] = (),
+        tags: Sequence[WandbTag] = (),
     ) -> None:
         self.mode: Literal["offline", "online"] = mode
         self.project = project
@@ -94,7 +107,23 @@ class Wandb:
         import wandb
 
         shutil.rmtree(info.folder.path / "wandb", ignore_errors=True)
-        wandb.setup(wandb.Settings(silent=True))  # before anything is said
+        with contextlib.chdir(Path(__file__).parent):  # where there is no wandb/settings to obey
+            wandb.setup(wandb.Settings(silent=True, disable_git=True, disable_code=True))
+        try:
+            return self._start(info)
+        except wandb.Error as error:
+            if self.mode == "offline":
+                raise
+            reason = " ".join(str(error).split())
+        line = f"W&B: {reason}; tracked offline: fovea sync {info.folder.id}"
+        log.warning(line)
+        say(f"fovea: {line}", stderr=True)
+        self.mode = "offline"
+        return self._start(info)
+
+    def _start(self, info: RunInfo) -> Logger:
+        import wandb
+
         self._logger = _ResumedWandbLogger(
             name=info.name,
             save_dir=str(info.folder.path),
@@ -103,19 +132,20 @@ class Wandb:
             entity=self.entity,
             group=info.experiment,
             job_type="train",
-            tags=[*info.tags, *self.tags],
+            tags=[*(tag[:_LONGEST_TAG] for tag in info.tags), *self.tags],
             config={**info.config, "choices": info.folder.summary.get("choices", {})},
             mode=self.mode,
             resume="allow",
-            settings=wandb.Settings(silent=True, console="off", x_save_requirements=False),
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                disable_git=True,
+                disable_code=True,
+                save_code=False,
+                x_save_requirements=False,
+            ),
         )
-        try:
-            self._logger.start()  # now, so that a run that fails early is there too
-        except wandb.Error as error:
-            raise ConfigError(
-                f"tracking.mode={self.mode}: {' '.join(str(error).split())} "
-                "(tracking.mode=offline needs neither account nor network)"
-            ) from error
+        self._logger.start()  # now, so that a run that fails early is there too
         return self._logger
 
     def report(self, outcome: Outcome) -> None:
@@ -184,16 +214,19 @@ class _FileTracker:
 
 
 class TensorBoard(_FileTracker):
-    """TensorBoard event files in the run's folder; needs the extra ``fovea[tensorboard]``."""
+    """TensorBoard event files in the run's folder; needs the extra ``fovea[tensorboard]``.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self) -> None:
+        if find_spec("tensorboard") is None and find_spec("tensorboardX") is None:
+            raise ConfigError("tracking=tensorboard needs TensorBoard; install fovea[tensorboard]")
 
     def start(self, info: RunInfo) -> Logger:
         shutil.rmtree(info.folder.path / "tensorboard", ignore_errors=True)
-        try:
-            return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
-        except ModuleNotFoundError as error:
-            raise ConfigError(
-                "tracking=tensorboard needs TensorBoard; install fovea[tensorboard]"
-            ) from error
+        return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
 
 
 class Csv(_FileTracker):

@@ -20,7 +20,8 @@ from fovea.config.build import build
 from fovea.config.errors import FoveaError
 from fovea.records import RunFolder, Status
 from fovea.tracking.environment import process_seconds
-from fovea.tracking.trackers import Outcome, RunInfo, Tracker
+from fovea.tracking.guarded import Guarded
+from fovea.tracking.trackers import Outcome, RunInfo
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Recording:
         self.name = f"{choices['model']}-{choices['data']}-{config['seed']}"
         self.seconds_before = 0.0
         self._run = run
-        self._tracker: Tracker = build("tracking", config["tracking"])
+        self._tracker = Guarded(build("tracking", config["tracking"]))
         tags = [choices["model"], choices["data"]]
         self._info = RunInfo(run, self.name, config["experiment"], tags, config)
         self._tracked = False
@@ -79,15 +80,12 @@ class Recording:
     def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
         """Record a run that is done, and tell its tracker of the test, if there was one.
 
-        What the tracker makes of it is no part of the record: its failure is told in the log.
+        What the tracker makes of it is no part of the record.
         """
         self._end("finished", **summary, files=self._run.sizes(_FILES))
-        try:
-            if outcome is not None:
-                self._tracker.report(outcome)
-            self._tracker.finish(0)
-        except Exception:
-            log.warning("the run is finished, its tracker failed:\n%s", traceback.format_exc())
+        if outcome is not None:
+            self._tracker.report(outcome)
+        self._tracker.finish(0)
 
     def fail(self, error: BaseException) -> None:
         """Record what ended a run that was not finished, as far as that can be written."""
@@ -99,8 +97,7 @@ class Recording:
         with suppress(OSError):  # a full disk may be what ended it
             self._end("interrupted" if interrupted else "failed", error=_one_line(error))
         if not (self._tracked or interrupted):
-            with suppress(FoveaError):  # it has failed for another reason
-                self.track()
+            self.track()
         self._tracker.finish(1)
 
     def _end(self, status: Status, **more: Any) -> None:
