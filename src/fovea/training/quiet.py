@@ -16,13 +16,12 @@ _TALKATIVE = (
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Within it, their notices and five of Lightning's warnings are not printed."""
+    """Within it, their notices and four of Lightning's warnings are not printed."""
     loggers = [logging.getLogger(name) for name in _TALKATIVE]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*srun.*")
         warnings.filterwarnings("ignore", message=".*`dataloader_iter`")
         warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated")
         warnings.filterwarnings("ignore", message="Total length of `list` across ranks is zero")

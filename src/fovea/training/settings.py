@@ -27,7 +27,9 @@ from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
 from fovea.tracking.progress import ProgressBar
 from fovea.training.checkpoints import MONITOR
+from fovea.training.local import LocalProcesses, ThisMachine
 
+_START_METHODS: dict[str, Literal["spawn", "fork"]] = {"ddp_spawn": "spawn", "ddp_notebook": "fork"}
 _LESS_THAN_A_SAMPLE = 1e-7  # of an accuracy: Lightning stops above a threshold, not at it
 
 
@@ -145,11 +147,13 @@ class TrainerSettings:
         )
         precision: Any = self.resolved_precision
         limit = self.limit_batches or 1.0
+        method = _START_METHODS.get(self.resolved_strategy)
         try:
             return Trainer(
                 accelerator=self.accelerator,
                 devices=self.devices,
-                strategy=self.resolved_strategy,
+                strategy=LocalProcesses(method) if method else self.resolved_strategy,
+                plugins=[ThisMachine()],
                 precision=precision,
                 deterministic=self.deterministic,
                 max_epochs=epochs,
