@@ -13,7 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,7 +23,7 @@ from fovea.config.errors import DataError
 from fovea.data import cache
 from fovea.data.fingerprint import fingerprint
 from fovea.data.fit import Decoding, decode_fitted
-from fovea.data.memory import GIB, allowance
+from fovea.data.memory import GIB, allowance, is_shared_memory_enough
 from fovea.data.source import Files, ImageFile, Images, Splits
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ log = logging.getLogger(__name__)
 Chunk = tuple[Tensor, list[int], list[str]]  # as decode_fitted returns it
 
 _CHUNK_BYTES = 4 * 2**20  # of pixels a worker decodes at once
+_AHEAD = 2  # chunks each worker decodes before they are asked for
 _SAMPLE = 32  # files of each part that are timed
 
 
@@ -48,15 +51,47 @@ class Decoded:
     mapped: bool = False
 
 
-class Decoder(Dataset[Chunk]):
-    """Maps indices to what :func:`decode_fitted` returns of them; names the bad, never raises."""
+@dataclass(frozen=True)
+class Packet:
+    """A chunk on its way from the process that decoded it.
 
-    def __init__(self, files: Files, decoding: Decoding) -> None:
+    Args:
+        pixels, index, reasons: as :func:`decode_fitted` returns them.
+        shared: the pixels go through shared memory, as torch's tensors do; else through a pipe.
+    """
+
+    pixels: Tensor
+    index: list[int]
+    reasons: list[str]
+    shared: bool = True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        pixels = self.pixels if self.shared else self.pixels.numpy()
+        return _unpack, (pixels, self.index, self.reasons)
+
+    def pin_memory(self) -> Packet:
+        """Return it in memory that a GPU reads by itself; torch's loader calls this."""
+        return replace(self, pixels=self.pixels.pin_memory())
+
+
+class Decoder(Dataset[Packet]):
+    """Maps indices to what :func:`decode_fitted` returns of them; names the bad, never raises.
+
+    Args:
+        files: what the indices are of.
+        decoding: side, channels and fit mode.
+        at_once: images that worker processes hold ready together; 0 without such.
+    """
+
+    def __init__(self, files: Files, decoding: Decoding, at_once: int) -> None:
         self.files = files
         self.decoding = decoding
+        size, channels, _ = decoding
+        self._shared = not at_once or is_shared_memory_enough(at_once * size * size * channels)
 
-    def __getitem__(self, index: Any) -> Chunk:
-        return decode_fitted(self.files, index, *self.decoding, skip_bad=True)
+    def __getitem__(self, index: Any) -> Packet:
+        chunk = decode_fitted(self.files, index, *self.decoding, skip_bad=True)
+        return Packet(*chunk, shared=self._shared)
 
 
 def decode_set(
@@ -130,16 +165,21 @@ def decode_in_order(
     size, channels, _ = decoding
     length = max(1, _CHUNK_BYTES // (size * size * channels))
     chunks = [index[start : start + length] for start in range(0, len(index), length)]
-    for chunk in DataLoader(
-        Decoder(files, decoding),
+    for packet in DataLoader(
+        Decoder(files, decoding, workers * _AHEAD * length),
         sampler=chunks,
         batch_size=None,
         num_workers=workers,
+        prefetch_factor=_AHEAD if workers else None,
         generator=torch.Generator(),  # else it draws from the run's, and changes its dropout
     ):
-        if chunk[2] and not skip_bad:
-            raise DataError(chunk[2][0])
-        yield chunk
+        if packet.reasons and not skip_bad:
+            raise DataError(packet.reasons[0])
+        yield packet.pixels, packet.index, packet.reasons
+
+
+def _unpack(pixels: Tensor | NDArray[np.uint8], index: list[int], reasons: list[str]) -> Packet:
+    return Packet(torch.as_tensor(pixels), index, reasons)
 
 
 def _write(

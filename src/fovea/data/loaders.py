@@ -239,7 +239,7 @@ class StreamingLoader(_Loader):
         super().__init__(finish, order)
         self._labels = files.labels
         self._loader: DataLoader[Any] = DataLoader(  # its workers use one thread each
-            Decoder(files, decoding),
+            Decoder(files, decoding, workers * _AHEAD * order.batch_size),
             sampler=_Batches(order),
             batch_size=None,
             num_workers=workers,
@@ -250,10 +250,10 @@ class StreamingLoader(_Loader):
         )
 
     def _batches(self) -> Iterator[Batch]:
-        for pixels, index, reasons in self._loader:
-            if reasons:
-                raise DataError(reasons[0])
-            yield pixels, self._labels[index]
+        for packet in self._loader:
+            if packet.reasons:
+                raise DataError(packet.reasons[0])
+            yield packet.pixels, self._labels[packet.index]
 
 
 def mixed_seed(*parts: int) -> int:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import shutil
+from pathlib import Path
 from typing import Literal
 
 import psutil
 import torch
 
+log = logging.getLogger(__name__)
+
 GIB = 2**30
+_SHARED = Path("/dev/shm")  # where Linux has it
+_SEVERAL = 4  # loaders of a run, and as much again for others
 
 
 def allowance(limit: float | Literal["auto"], device: torch.device) -> int:
@@ -22,3 +30,23 @@ def allowance(limit: float | Literal["auto"], device: torch.device) -> int:
     else:
         free = psutil.virtual_memory().available
     return free // 2 if limit == "auto" else min(int(limit * GIB), free)
+
+
+def is_shared_memory_enough(size: int) -> bool:
+    """Whether worker processes may hand over so many bytes at a time in shared memory.
+
+    A container has 64 MiB of it. Full, it makes torch wait without end.
+    """
+    if not _SHARED.is_dir():
+        return True
+    free = shutil.disk_usage(_SHARED).free
+    side_by_side = os.environ.get("FOVEA_WORKERS", "")
+    needed = _SEVERAL * size * (int(side_by_side) if side_by_side.isdecimal() else 1)
+    if needed > free:
+        log.warning(
+            "%s has %.0f MiB free, %.0f MiB wanted: decoded images go through pipes, more slowly",
+            _SHARED,
+            free / 2**20,
+            needed / 2**20,
+        )
+    return needed <= free
