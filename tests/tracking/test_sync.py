@@ -168,8 +168,7 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_wandb_has_these_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sync, "WANDB", WANDB)
-    folder = Path(sync.__file__).parent
-    done = sync._wandb("sync", "--help", cwd=folder, limit=60)
+    done = sync._wandb("sync", "--help", limit=60)
     assert done.returncode == 0
     assert "--include-synced" in done.stdout
-    assert "--verify" in sync._wandb("login", "--help", cwd=folder, limit=60).stdout
+    assert "--verify" in sync._wandb("login", "--help", limit=60).stdout

@@ -29,6 +29,7 @@ from fovea.tasks.classification import Classification
 from fovea.training.train import train
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
+TOKEN, SECRET = "canary-token-of-the-remote", "canary-of-the-environment"
 CHOICES = {"model": "mlp", "data": "digits"}
 
 
@@ -83,6 +84,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunFold
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WANDB_MODE", raising=False)
         patch.setenv("WANDB_API_KEY", KEY)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        patch.chdir(checkout(home / "checkout"))
         patch.setenv("WANDB_DATA_DIR", str(home / "staging"))
         patch.setenv("WANDB_CACHE_DIR", str(home / "cache"))
         start("first", "epochs=2", "model.num_classes=12", "tracking.tags=[trial-tag]")
@@ -96,6 +99,19 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunFold
             start("taken_up", "epochs=3")
         start("taken_up", "epochs=3")
         yield folders
+
+
+def checkout(folder: Path) -> Path:
+    """Make a git checkout whose remote holds an access token in its user part."""
+    remote = f"https://{TOKEN}@example.com/x.git"
+    who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    folder.mkdir()
+    for arguments in (("init",), ("remote", "add", "origin", remote)):
+        subprocess.run(["git", "-C", folder, *arguments], check=True, capture_output=True)
+    (folder / "script.py").write_text("pass\n")
+    for arguments in (("add", "."), ("commit", "-m", "first")):
+        subprocess.run(["git", "-C", folder, *who, *arguments], check=True, capture_output=True)
+    return folder
 
 
 @contextmanager
@@ -209,8 +225,10 @@ def test_the_next_run_is_one_of_its_own(runs: dict[str, RunFolder], first: Offli
     assert second.exit_code == 0
 
 
-def test_no_file_holds_the_key(runs: dict[str, RunFolder]) -> None:
-    for run in runs.values():
-        files = [path for path in run.path.rglob("*") if path.is_file()]
-        assert len(files) > 5
-        assert not [path for path in files if KEY.encode() in path.read_bytes()]
+@pytest.mark.parametrize("canary", [KEY, TOKEN, SECRET])
+def test_no_file_holds_a_secret(runs: dict[str, RunFolder], canary: str) -> None:
+    home = runs["first"].path.parent
+    for folder in [*(run.path for run in runs.values()), home / "staging", home / "cache"]:
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        assert len(files) > 5 or folder.name in ("staging", "cache")
+        assert not [path for path in files if canary.encode() in path.read_bytes()]

@@ -1,7 +1,10 @@
 """Offline W&B runs, uploaded: what W&B's own ``wandb sync`` does, run by run and repeatable.
 
 W&B leaves ``NAME.wandb.synced`` beside a file it has uploaded. It waits without end for a network,
-so the account is asked first, and each upload has a limit.
+so the account is asked first, and each upload has a limit. It also obeys ``wandb/settings`` of the
+folder it is started in, which may name another server to send the key to: it is started in an empty
+one, and server and account are those of the user's environment and home. What is uploaded may be
+another person's, so that no link in it is followed.
 """
 
 from __future__ import annotations
@@ -49,6 +52,8 @@ def upload(runs: Sequence[RunFolder], parallel: int) -> Iterator[Upload]:
             yield Upload(run, "left out", "its record is damaged")
         elif not files:
             yield Upload(run, "left out", "it has no offline W&B run")
+        elif link := _link(run, files):
+            yield Upload(run, "failed", f"{link} is a link: it may lead out of the run")
         elif new := [file for file in files if not _is_uploaded(file)]:
             changed.append((run, new))
         else:
@@ -69,12 +74,25 @@ def _upload(run: RunFolder, files: Sequence[Path]) -> Upload:
     for file in files:
         _marker(file).unlink(missing_ok=True)
     try:
-        done = _wandb("sync", "--include-synced", *folders, cwd=run.path, limit=_UPLOAD_SECONDS)
+        done = _wandb("sync", "--include-synced", *folders, limit=_UPLOAD_SECONDS)
     except subprocess.TimeoutExpired:
         return Upload(run, "failed", f"no end after {_UPLOAD_SECONDS} s")
     if all(_marker(file).is_file() for file in files):
         return Upload(run, "uploaded")
     return Upload(run, "failed", _last_line(done.stderr) or "not marked as uploaded")
+
+
+def _link(run: RunFolder, files: Sequence[Path]) -> Path | None:
+    """Return a link on the way from a run's folder to what would be uploaded, or among that.
+
+    W&B itself makes links between the logs, which are not uploaded.
+    """
+    folders = [file.parent for file in files]
+    for path in [run.path, run.path / "wandb", *folders, *(folder / "files" for folder in folders)]:
+        if path.is_symlink():
+            return path
+    uploaded = [*files, *(each for folder in folders for each in (folder / "files").rglob("*"))]
+    return next((each for each in uploaded if each.is_symlink()), None)
 
 
 def _is_uploaded(file: Path) -> bool:
@@ -87,28 +105,29 @@ def _marker(file: Path) -> Path:
 
 
 def _require_account() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            done = _wandb("login", "--verify", cwd=Path(folder), limit=_ACCOUNT_SECONDS)
-        except subprocess.TimeoutExpired:
-            reason = f"no answer in {_ACCOUNT_SECONDS} s"
-        else:
-            if done.returncode == 0:
-                return
-            reason = _last_line(done.stderr)
+    try:
+        done = _wandb("login", "--verify", limit=_ACCOUNT_SECONDS)
+    except subprocess.TimeoutExpired:
+        reason = f"no answer in {_ACCOUNT_SECONDS} s"
+    else:
+        if done.returncode == 0:
+            return
+        reason = _last_line(done.stderr)
     raise ConfigError(f"W&B: {reason}; an upload needs a network and an account (wandb login)")
 
 
-def _wandb(*arguments: str, cwd: Path, limit: float) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*WANDB, *arguments],
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,  # it would ask for a key
-        capture_output=True,
-        text=True,
-        timeout=limit,
-        check=False,
-    )
+def _wandb(*arguments: str, limit: float) -> subprocess.CompletedProcess[str]:
+    with tempfile.TemporaryDirectory() as empty:
+        return subprocess.run(
+            [*WANDB, *arguments],
+            cwd=empty,
+            stdin=subprocess.DEVNULL,  # it would ask for a key
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=limit,
+            check=False,
+        )
 
 
 def _last_line(text: str) -> str:
