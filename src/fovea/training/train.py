@@ -225,6 +225,8 @@ def _protocol(config: Mapping[str, Any], selected: str) -> list[str]:
         differences.append("validated on the test part")
         if selected == "best":
             differences.append("best epoch chosen on the test part")
+        if config["trainer"]["patience"] is not None:
+            differences.append("stopped early by the test part")
     if config["trainer"]["limit_batches"] is not None:
         differences.append(f"only {config['trainer']['limit_batches']} batches of each part")
     return differences
