@@ -64,6 +64,30 @@ def test_an_edited_checkout(checkout: Path) -> None:
     assert "-depth = 20\n+depth = 110" in module.uncommitted_diff()
 
 
+def test_an_edit_that_is_not_utf_8(checkout: Path) -> None:
+    (checkout / "model.py").write_bytes(b"name = 'Gr\xfc\xdfe'\n")
+    assert b"+name = 'Gr\xfc\xdfe'" in os.fsencode(module.uncommitted_diff())
+
+
+def test_another_repository_that_the_environment_names(
+    checkout: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init")
+    (other / "secret.py").write_text("canary\n")
+    git(other, "add", ".")
+    commit = git(checkout, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    assert environment(module.uncommitted_diff())["git"] == {"sha": commit, "dirty": False}
+
+
+@pytest.mark.parametrize(("told", "workers"), [("3", 3), ("abc", 1), ("", 1), ("-2", 1)])
+def test_the_number_of_workers(monkeypatch: pytest.MonkeyPatch, told: str, workers: int) -> None:
+    monkeypatch.setenv("FOVEA_WORKERS", told)
+    assert environment("")["workers"] == workers
+
+
 def test_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SOURCE", tmp_path)
     assert environment(module.uncommitted_diff())["git"] == {"sha": None, "dirty": False}

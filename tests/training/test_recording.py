@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fsspec.implementations.local import get_umask
 from torch.multiprocessing import ProcessRaisedException
 
 from fovea.config.compose import compose_run
@@ -103,6 +105,19 @@ def test_a_finished_run_stands_where_its_tracker_is_interrupted(
     with pytest.raises(KeyboardInterrupt):
         failed_run()
     assert failed_run.args[1].status == "finished"
+
+
+def test_a_record_is_as_private_as_the_user_has_it(failed_run: partial[Any]) -> None:
+    before = os.umask(0o077)
+    get_umask.cache_clear()  # fsspec, which writes checkpoints, asks once a process
+    try:
+        failed_run()
+    finally:
+        os.umask(before)
+        get_umask.cache_clear()
+    files = [path for path in failed_run.args[1].path.rglob("*") if path.is_file()]
+    assert len(files) > 8
+    assert not {path.name: path.stat().st_mode for path in files if path.stat().st_mode & 0o077}
 
 
 def test_data_that_does_not_do_is_recorded_in_its_own_words(failed_run: partial[Any]) -> None:
