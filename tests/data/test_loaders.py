@@ -16,6 +16,7 @@ from fovea.augment.flip_crop import FlipCrop
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import DataError
+from fovea.data import decoded
 from fovea.data.fit import Decoding, decode_fitted
 from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.source import Files, ImageFile, Images
@@ -142,9 +143,14 @@ def test_augmentation_is_a_function_of_seed_epoch_rank_and_batch() -> None:
     assert len(set(every)) == len(every) == 8
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("path", ["host", "files"])
-def test_every_path_gives_the_batches_that_memory_gives(path: str, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("path", "workers"), [("host", 0), ("host", 2), ("files", 0), ("files", 2), ("pipes", 2)]
+)
+def test_every_path_gives_the_batches_that_memory_gives(
+    path: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if path == "pipes":
+        monkeypatch.setattr(decoded, "is_shared_memory_enough", lambda _: False)
     files = pictures()
     pixels, _, _ = decode_fitted(files, range(10), *DECODING, skip_bad=False)
     images = Images(pixels, files.labels)
@@ -166,6 +172,19 @@ def test_every_path_gives_the_batches_that_memory_gives(path: str, workers: int)
         for (expected, labels), (result, other_labels) in pairs:
             torch.testing.assert_close(result, expected, rtol=0, atol=0)
             assert other_labels.tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize("enough", [True, False])
+def test_pixels_are_in_shared_memory_only_where_there_is_enough(
+    monkeypatch: pytest.MonkeyPatch, enough: bool
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(
+        decoded, "is_shared_memory_enough", lambda size: bool(asked.append(size)) or enough
+    )
+    loader = StreamingLoader(pictures(), finish(), order(10, 5), DECODING, workers=1)
+    assert [packet.pixels.is_shared() for packet in loader._loader] == [enough, enough]
+    assert asked == [4 * 5 * 8 * 8 * 3]  # batches ahead, images, pixels
 
 
 def test_an_epoch_on_the_host_may_be_left_early() -> None:

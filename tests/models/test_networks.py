@@ -145,6 +145,14 @@ def test_parameters_and_macs(network, size, parameters, macs):
     assert round(count_macs(model, **size) / 1e6, digits) == macs
 
 
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(("network", "size"), TRAINED)
+def test_macs_are_counted_in_every_precision(network, size, precision):
+    model = network(num_classes=5, **size)
+    macs = count_macs(model, **size)
+    assert count_macs(model.to(precision), **size) == macs > 0
+
+
 @pytest.mark.parametrize(("network", "size", "num_features", "shapes"), SHAPES)
 def test_logits_features_and_maps(network, size, num_features, shapes):
     model = network(num_classes=7, **size).eval()

@@ -197,6 +197,23 @@ def test_published_results_are_read_as_they_were_written() -> None:
     assert (read.notes, read.arm, read.overrides) == (("'quoted",), "=1+1", "+x=1")
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "ascii"])
+@pytest.mark.parametrize("command", [["list", "data"], ["status", "quickstart"], ["runs"]])
+def test_an_output_that_is_not_utf_8(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch, encoding: str, command: list[str]
+) -> None:
+    run = run_folder(outputs, "a")
+    run.write("summary.json", {"status": "finished", "choices": {"model": "Größe–猫"}})
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding=encoding))
+    with pytest.raises(SystemExit) as ended:
+        cli.main(command)
+    assert not ended.value.code
+    text = written.getvalue().decode(encoding)
+    assert command != ["runs"] or ("Gr" in text and "?" in text)
+    assert len(text.splitlines()) > 1
+
+
 def test_markup_escapes_them_too() -> None:
     assert not obeyed(markdown(HOSTILE) + html(HOSTILE))
     assert markdown("\x1b") == r"\\x1b"

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 from fovea.probes import Shift
 from fovea.records import RunFolder
 from fovea.training.assemble import assemble, restore
 from fovea.training.evaluate import evaluate
+from fovea.training.predict import predict
 
 Training = Callable[..., RunFolder]
 
@@ -53,6 +58,23 @@ def test_shifts_are_those_of_the_tested_weights(shifted: RunFolder, d: int) -> N
     assert accuracy(shifted, Shift(0, 0)) == pytest.approx(
         shifted.metrics["test/accuracy"], abs=1e-6
     )
+
+
+@pytest.mark.parametrize(("precision", "apart"), [("64", 0.0), ("bf16-mixed", 0.05)])
+def test_every_command_works_in_the_precision_of_the_training(
+    trained: Training, tmp_path: Path, precision: str, apart: float
+) -> None:
+    small = ("model=simple_cnn", "model.image_size=8", "model.in_channels=1")
+    run = trained(*small, f"trainer.precision={precision}", "trainer.compile=false")
+    assert run.summary["macs"] > 0
+    assert evaluate(run).items() <= run.metrics.items()
+    files = [tmp_path / f"{index}.png" for index in range(8)]
+    for file, picture in zip(files, assemble(run.config).data.pictures(8), strict=True):
+        Image.fromarray(picture[:, :, 0]).save(file)
+    pictures, shares, _ = predict(run, files)
+    assert pictures[0].shape == (8, 8, 1)
+    tested = np.stack(pd.read_parquet(run.predictions)["probabilities"][:8].to_list())
+    np.testing.assert_allclose(shares, tested, atol=apart, rtol=1e-6)
 
 
 def test_a_probe_is_measured_again_with_the_test(shifted: RunFolder) -> None:

@@ -277,16 +277,26 @@ def test_selected_epoch(trained: Training, select: str, selected: str, epoch: in
 
 
 @pytest.mark.parametrize(
-    ("select", "selected", "told"),
+    ("select", "selected", "patience", "told"),
     [
-        ("auto", "last", ["validated on the test part"]),
-        ("best", "best", ["validated on the test part", "best epoch chosen on the test part"]),
+        ("auto", "last", "null", ["validated on the test part"]),
+        (
+            "best",
+            "best",
+            "2",
+            [
+                "validated on the test part",
+                "best epoch chosen on the test part",
+                "stopped early by the test part",
+            ],
+        ),
     ],
 )
 def test_validating_on_test_is_a_protocol_difference(
-    trained: Training, select: str, selected: str, told: list[str]
+    trained: Training, select: str, selected: str, patience: str, told: list[str]
 ) -> None:
-    run = trained("data.validate_on=test", "trainer.limit_batches=null", f"select={select}")
+    choice = (f"select={select}", f"trainer.patience={patience}")
+    run = trained("data.validate_on=test", "trainer.limit_batches=null", *choice)
     assert run.summary["selected"] == selected
     assert run.summary["protocol"] == told
     assert run.metrics["val/loss"] == pytest.approx(run.metrics["test/loss"])
