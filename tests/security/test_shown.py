@@ -1,4 +1,4 @@
-"""Other people's names, classes and files, as terminals, logs, pages and spreadsheets show them."""
+"""Other people's names, classes and files, as terminals, logs and spreadsheets show them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from fovea.config.console import console
 from fovea.config.errors import ConfigError
 from fovea.config.printing import PrintableFormatter, printable, say, spreadsheet_cell
 from fovea.records import RunFolder, run_folder
-from fovea.report.page import page
 from fovea.tables.html import escape as html
 from fovea.tables.markdown import escape as markdown
 from fovea.tables.results import Result, from_text, to_text
@@ -217,10 +216,3 @@ def test_an_output_that_is_not_utf_8(
 def test_markup_escapes_them_too() -> None:
     assert not obeyed(markdown(HOSTILE) + html(HOSTILE))
     assert markdown("\x1b") == r"\\x1b"
-
-
-def test_a_report_turns_no_text_round(tmp_path: Path) -> None:
-    text = page(f"runs {HOSTILE}", [], {}, tmp_path)
-    assert r"runs a\x1b]0;owned" in text
-    assert "\x1b" not in text
-    assert "\u202e" not in text

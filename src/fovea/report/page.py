@@ -15,7 +15,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fovea import __version__
-from fovea.config.printing import printable
 from fovea.report import charts
 from fovea.report.coordinates import coordinates
 from fovea.report.entries import Entry
@@ -59,7 +58,6 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
     environment = Environment(
         loader=FileSystemLoader(_ASSETS),
         autoescape=True,
-        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -107,11 +105,6 @@ def _coordinates(overview: Overview, results: Mapping[str, Sequence[float | None
         {key: [each.get(key) for each in settings] for key in overview.hyperparameters},
         results,
     )
-
-
-def _shown(value: Any) -> Any:
-    """Return what the page shows of a value: text from files may turn what follows it round."""
-    return printable(value) if type(value) is str else value
 
 
 def _json(value: Any) -> Markup:
