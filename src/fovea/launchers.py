@@ -16,6 +16,7 @@ import psutil
 from fovea.config.errors import ConfigError
 from fovea.config.types import Processes
 
+_WORKERS = "FOVEA_WORKERS"
 _MEMORY = 3 * 2**29  # bytes a run takes: what it imports, and a small data set
 
 
@@ -69,7 +70,7 @@ class Workers:
         shared = {
             "OMP_NUM_THREADS": count,
             "MKL_NUM_THREADS": count,
-            "FOVEA_WORKERS": str(workers),  # for the environment record
+            _WORKERS: str(workers),
         }
         one_gpu = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}]
         return [shared | one_gpu[index % len(one_gpu)] for index in range(workers)]
@@ -118,6 +119,12 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def side_by_side() -> int:
+    """Return how many workers train beside each other, as the launcher tells each of them."""
+    told = os.environ.get(_WORKERS, "")
+    return int(told) if told.isdecimal() else 1
 
 
 def visible_gpus() -> list[str]:

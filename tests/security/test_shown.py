@@ -128,6 +128,15 @@ def test_commands_on_records(
     assert "owned" in said
 
 
+def test_a_run_whose_folder_is_named_like_markup(
+    outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded(outputs, "[bold]a[")
+    recorded(outputs, "b]")
+    said = fovea_says(capsys, "compare", "[bold]a[", "b]")
+    assert "[bold]a[" in said.splitlines()[1]
+
+
 @pytest.fixture
 def predicted(
     outputs: Path,

@@ -50,7 +50,7 @@ def run(runs: Sequence[str]) -> None:
 def _print(heading: str, values: Mapping[str, Sequence[Any]], records: Sequence[RunFolder]) -> None:
     """Print a line per key and a column per run."""
     extra = ["difference"] if any(len(row) > len(records) for row in values.values()) else []
-    table = Table(heading, *(each.id for each in records), *extra)
+    table = Table(heading, *(escape(each.id) for each in records), *extra)
     for key, row in values.items():
         table.add_row(*(escape(str(cell)) for cell in (key, *row)))
     console().print(table if values else f"no difference in {heading}")
@@ -83,7 +83,7 @@ def _print_pairs(records: Sequence[RunFolder]) -> None:
     for pair in pairs:
         counts = (str(pair.only_first), str(pair.only_second))
         chances = (f"{pair.p:.2g}", f"{pair.adjusted:.2g}")
-        table.add_row(f"{pair.first} {pair.second}", *counts, *chances)
+        table.add_row(escape(f"{pair.first} {pair.second}"), *counts, *chances)
     console().print(table)
     say(f"McNemar's exact test on {pairs[0].samples} test samples")
 

@@ -62,7 +62,7 @@ def _verified(runs: Sequence[PlannedRun]) -> bool:
             low, high = (f"{bound:.6f}" for bound in each.recomputed)
             told = low if low == high else f"{low} to {high}"
             shown = "no number" if each.recorded is None else f"{each.recorded:.6f}"
-            wrong.add_row(run, escape(each.name), shown, told)
+            wrong.add_row(escape(run), escape(each.name), shown, told)
     if wrong.row_count:
         console().print(wrong)
     without = [run for run, found in checked.items() if found is None]

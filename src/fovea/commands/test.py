@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from fovea.config import paths
@@ -20,13 +21,13 @@ def run(run: str, weights: str | None, data_root: str | None) -> int:
 
     measured = evaluate(record, weights=weights, data_root=data_root)
     same_weights = weights in (None, record.summary.get("selected"))
-    table = Table("metric", "measured", "recorded", title=f"run {record.id}")
+    table = Table("metric", "measured", "recorded", title=f"run {escape(record.id)}")
     differs = False
     for name, value in measured.items():
         recorded = record.metrics.get(name) if same_weights else None
         changed = recorded is not None and abs(recorded - value) > 1e-4
         differs |= changed
         shown = "–" if recorded is None else f"{recorded:.6f}"
-        table.add_row(name, f"{value:.6f}", f"[red]{shown}[/red]" if changed else shown)
+        table.add_row(escape(name), f"{value:.6f}", f"[red]{shown}[/red]" if changed else shown)
     console().print(table)
     return int(differs)

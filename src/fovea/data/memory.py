@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from pathlib import Path
 from typing import Literal
 
 import psutil
 import torch
+
+from fovea.launchers import side_by_side
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +41,7 @@ def is_shared_memory_enough(size: int) -> bool:
     if not _SHARED.is_dir():
         return True
     free = shutil.disk_usage(_SHARED).free
-    side_by_side = os.environ.get("FOVEA_WORKERS", "")
-    needed = _SEVERAL * size * (int(side_by_side) if side_by_side.isdecimal() else 1)
+    needed = _SEVERAL * size * side_by_side()
     if needed > free:
         log.warning(
             "%s has %.0f MiB free, %.0f MiB wanted: decoded images go through pipes, more slowly",

@@ -16,6 +16,7 @@ import psutil
 import torch
 
 from fovea import __version__
+from fovea.launchers import side_by_side
 
 _PACKAGES = (
     "torch",
@@ -49,7 +50,7 @@ def environment(uncommitted: str) -> dict[str, Any]:
             "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         },
         "threads": torch.get_num_threads(),
-        "workers": _workers(),
+        "workers": side_by_side(),
     }
 
 
@@ -113,12 +114,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _workers() -> int:
-    """Return how many workers the launcher has started, as it tells each of them."""
-    told = os.environ.get("FOVEA_WORKERS", "")
-    return int(told) if told.isdecimal() else 1
 
 
 def _git(*arguments: str) -> str | None:
