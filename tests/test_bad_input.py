@@ -41,6 +41,21 @@ def sweep(name: str, content: str | bytes, words: str, command: str = "status mi
     return Mistake(name, command, words, {"experiments/mine/sweep.yaml": content})
 
 
+GRID = "epochs: 1\nhydra: {sweeper: {params: {model: 'mlp,lenet5', seed: '0,1'}}}\n"
+HEADING = "id,arm,overrides,seed,hardware,versions,code,uncommitted,data,notes,digest\n"
+
+
+def table(name: str, content: str | bytes, words: str, file: str = "table.yaml") -> Mistake:
+    """A mistake in a file beside an experiment's ``sweep.yaml``."""
+    files = {"experiments/mine/sweep.yaml": GRID, f"experiments/mine/{file}": content}
+    return Mistake(f"{file}: {name}", "table mine", words, files)
+
+
+def results(name: str, content: str | bytes, words: str) -> Mistake:
+    """A mistake in an experiment's ``results.csv``."""
+    return table(name, content, words, "results.csv")
+
+
 def train(override: str, words: str, name: str = "") -> Mistake:
     """A mistake in an override."""
     return Mistake(name or override, ["train", override], words)
@@ -89,7 +104,92 @@ OVERRIDES = [
     train("optimizer.lr=" + "{a:" * 2000, "brackets nested more than 20 deep", "deep"),
     train("data.root=~nobodyhere/data", "no home folder of ~nobodyhere"),
 ]
-MISTAKES = [*OVERRIDES]
+TENS = "".join(
+    f"{new}: &{new} [{', '.join([f'*{old}'] * 10)}]\n"
+    for old, new in zip("abcdefg", "bcdefgh", strict=True)
+)
+EXPERIMENTS = [
+    sweep("binary", b"\x93NUMPY\x01\x00", "sweep.yaml:1: byte 0x93 is not UTF-8; save it as UTF-8"),
+    sweep("latin-1", "# é\nepochs: 1\n".encode("latin-1"), "sweep.yaml:1: byte 0xe9 is not UTF-8"),
+    sweep("tab", "epochs:\n\t1\n", "sweep.yaml:2: not YAML (found character that cannot start"),
+    sweep("a key twice", "epochs: 1\nepochs: 2\n", "sweep.yaml:2: key 'epochs' occurs twice"),
+    sweep("python tag", "seed: !!python/name:os.system\n", "sweep.yaml:1: tag tag:yaml.org,2002:p"),
+    sweep("alias of itself", "hydra: &a {sweeper: *a}\n", "sweep.yaml:1: *a is an alias of what"),
+    sweep("bomb", f"a: &a [x]\n{TENS}", "aliases stand for more than 10,000 values"),
+    sweep("deep", "model: " + "{a: " * 60, "nested more than 50 levels deep"),
+    sweep("NUL", "epochs: 1\0\n", "sweep.yaml:1: control characters are not allowed (U+0000)"),
+    sweep("large", "#" * 200_000, "sweep.yaml: 0.2 MB; at most 0.1 MB are read"),
+    sweep("a list", "- a\n", "not a mapping"),
+    sweep("text", "hello\n", "not a mapping"),
+    sweep("arms a list", "hydra: {sweeper: {arms: [a]}}", "hydra.sweeper.arms: not a mapping"),
+    sweep("arms text", "hydra: {sweeper: {arms: a}}", "hydra.sweeper.arms: not a mapping"),
+    sweep("an arm a number", "hydra: {sweeper: {arms: {a: 3}}}", "hydra.sweeper.arms.a: not a map"),
+    sweep("params a list", "hydra: {sweeper: {params: [a]}}", "hydra.sweeper.params: not a map"),
+    sweep(
+        "params nested",
+        "hydra: {sweeper: {params: {model: {a: 1}}}}",
+        "experiments/mine/sweep.yaml: hydra.sweeper.params.model: should be a value or a list",
+    ),
+    sweep("defaults a number", "defaults: 3", "defaults: not a list"),
+    sweep(
+        "grid",
+        "hydra: {sweeper: {params: {seed: 'range(0,100000000)'}}}",
+        "experiments/mine/sweep.yaml: 100,000,000 runs: more than the 10,000",
+    ),
+    sweep(
+        "grid of arms",
+        "hydra: {sweeper: {params: {seed: 'range(9000)'}, arms: {a: {epochs: 1}, b: {epochs: 2}}}}",
+        "18,000 runs",
+    ),
+    sweep("value", "seed: 99999999999999999999", "seed=99999999999999999999: should be less than"),
+    sweep("group", "model: [1]", "model: not a mapping of its keys; defaults choose an option"),
+    sweep("option", "defaults: [{override /model: mpl}]", "did you mean 'mlp'?"),
+    Mistake(
+        "a folder named sweep.yaml",
+        "status mine",
+        "no experiment 'mine'",
+        {"experiments/mine/sweep.yaml/x": ""},
+    ),
+    table("binary", b"\x93NUMPY\x01\x00", "table.yaml:1: byte 0x93 is not UTF-8"),
+    table("a list", "- a", "table.yaml: input should be a valid dictionary"),
+    table("rows a number", "rows: 3", "table.yaml: rows: "),
+    table("no columns", "columns: []", "table.yaml: columns: list should have at least 1 item"),
+    table("metric", "columns: [{metric: 'best('}]", "table.yaml: columns.0.metric: "),
+    table("long title", f"title: {'x' * 6000}", "table.yaml: title: string should have at most"),
+    table("a folder", "", "table.yaml: not a regular file", "table.yaml/x"),
+    results("short row", f"{HEADING}a,b\n", "results.csv: line 2: 2 values for 11 columns; rest"),
+    results("binary", b"\x93NUMPY\x01\x00", "results.csv:1: byte 0x93 is not UTF-8; restore it"),
+    results("empty", "", "results.csv: no heading, or columns are missing; restore it"),
+    results("NUL", f"{HEADING}a\0,,,,,,,,,,\n", "results.csv: "),
+    results("huge cell", f"{HEADING}{'x' * 300_000},,,,,,,,,,\n", "results.csv: not CSV (field"),
+    results("open quote", f'{HEADING}"a\n', "results.csv: not CSV (unexpected end of data)"),
+]
+ARGUMENTS = [
+    Mistake("no command", "", "the following arguments are required: COMMAND; see: fovea --help"),
+    Mistake(
+        "--out a file", "predict abc x.png --out {here}/a", "{here}/a: not a folder", {"a": ""}
+    ),
+    Mistake("--out a folder", "report --out {here}", "argument --out: {here}: not a file"),
+    Mistake("--out of nobody", "report --out=~nobodyhere/x", "~nobodyhere/x: Could not determine"),
+    Mistake("--top 0", "predict abc x.png --top 0", "argument --top: 0: should be a whole number"),
+    Mistake("--parallel", "sync --parallel 1000000000", "should be a whole number from 1 to"),
+    Mistake("--steps", "bench --steps 10000000", "--steps: 10000000: should be a whole number"),
+    Mistake(
+        "outputs a file",
+        "train outputs={here}/a",
+        "cannot be written to (Not a directory)",
+        {"a": ""},
+    ),
+    *(
+        Mistake(name, command, f"{name}={{here}}/a: not a folder", {"a": ""}, {name: "{here}/a"})
+        for name, command in (
+            ("FOVEA_OUTPUTS", "runs"),
+            ("FOVEA_DATA", "train --dry-run"),
+            ("FOVEA_CACHE", "train"),
+        )
+    ),
+]
+MISTAKES = [*OVERRIDES, *EXPERIMENTS, *ARGUMENTS]
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import argcomplete
 
@@ -19,8 +20,20 @@ from fovea.config import paths
 from fovea.config.errors import FoveaError, one_line
 from fovea.config.imports import quick_imports
 from fovea.config.options import complete_override, groups
-from fovea.config.printing import replace_what_cannot_be_encoded, say
+from fovea.config.printing import printable, replace_what_cannot_be_encoded, say
 
+_THE_MACHINES = (
+    errno.EACCES,
+    errno.EDQUOT,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ENOSPC,
+    errno.ENOTDIR,
+    errno.EPERM,
+    errno.EROFS,
+)
+_MOST = 1_000_000  # of anything that is counted in an argument
 _EPILOG = "A config override is key=value or group=option; see: fovea list"
 
 
@@ -39,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         sys.exit(_run(arguments))
     except FoveaError as error:
-        say(f"fovea: {one_line(error)}", stderr=True)
-        sys.exit(2)
+        _refuse(error)
     except KeyboardInterrupt as interrupt:
         resumes = "; the same command goes on from here" if arguments.command == "train" else ""
         say(f"fovea: interrupted{resumes}", stderr=True)
@@ -48,6 +60,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe went away: nothing left to say
         sys.exit(141)
+    except OSError as error:  # what is wrong with a folder or a disk, not with the program
+        if error.errno not in _THE_MACHINES or error.filename is None:
+            raise
+        _refuse(f"{error.filename}: {error.strerror}")
+
+
+def _refuse(reason: object, remedy: str = "") -> NoReturn:
+    """Exit with one line of at most 300 characters about the user's mistake."""
+    say(f"fovea: {one_line(printable(str(reason)), 290 - len(remedy))}{remedy}", stderr=True)
+    sys.exit(2)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -58,8 +80,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return command.run(**options) or 0
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a mistake in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        _refuse(message, f"; see: {self.prog} --help")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="fovea",
         description="The lab bench for convolutional networks.",
         epilog=_EPILOG,
@@ -91,9 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     _run_argument(predict)
     predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
     predict.add_argument("--weights", choices=("best", "last"), help="default: those first tested")
-    predict.add_argument("--top", type=int, default=3, metavar="K", help="classes listed per image")
     predict.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="default: predictions/ in the run's folder"
+        "--top", type=_positive, default=3, metavar="K", help="classes listed per image"
+    )
+    predict.add_argument(
+        "--out", type=_folder, metavar="FOLDER", help="default: predictions/ in the run's folder"
     )
 
     status = commands.add_parser(
@@ -123,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     names = report.add_argument("names", nargs="*", metavar="EXPERIMENT")
     _completed(names, paths.experiment_names)
     report.add_argument("--all", action="store_true", help="every recorded run")
-    report.add_argument("--out", type=Path, metavar="FILE")
+    report.add_argument("--out", type=_file, metavar="FILE")
 
     compare = commands.add_parser(
         "compare",
@@ -201,10 +232,37 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> int:
-    """Return a whole number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: should be a whole number from 1")
+    """Return a whole number from 1 to a million."""
+    if not text.isdecimal() or len(text) > 7 or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"{text}: should be a whole number from 1 to {_MOST:,}")
     return int(text)
+
+
+def _folder(text: str) -> Path:
+    """Return a folder that files may be written to; it need not exist yet."""
+    folder = _path(text)
+    if folder.exists() and not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: not a folder")
+    return folder
+
+
+def _file(text: str) -> Path:
+    """Return a file that may be written; it need not exist yet."""
+    file = _path(text)
+    if file.exists() and not file.is_file():
+        raise argparse.ArgumentTypeError(f"{text}: not a file")
+    return file
+
+
+def _path(text: str) -> Path:
+    """Return a path; ``~`` is the home folder, as in a shell, which leaves it in --out=~/x."""
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise argparse.ArgumentTypeError(f"{text}: {reason}") from None
+    return path
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:

@@ -49,7 +49,7 @@ class ExperimentSource(ConfigSource):
         if folder is None:
             raise ConfigLoadError(f"no experiment '{name}'")
         file = folder / "sweep.yaml"
-        content = check_experiment(read_yaml(file, exponents=True), file)
+        content = check_experiment(read_yaml(file, exponents=True, limit=100_000), file)
         config = OmegaConf.create({**content, "experiment": name})
         return ConfigResult(
             config=config,

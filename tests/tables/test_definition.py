@@ -40,9 +40,9 @@ def refusal(tmp_path: Path, text: str) -> str:
     with pytest.raises(ConfigError) as refused:
         load_definition(file)
     message = str(refused.value)
-    assert message.startswith(f"{file}: ")
+    assert message.startswith(f"{file}:")
     assert "\n" not in message
-    return message.removeprefix(f"{file}: ")
+    return message.removeprefix(f"{file}:").removeprefix(" ")
 
 
 def test_a_definition_is_read(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_value_of_a_key_may_be_a_number(tmp_path: Path) -> None:
             "columns: a ratio needs a baseline",
         ),
         ("rows: {key: [model, data], label: network}", "rows: label: one for each key"),
-        ("title: [", "not YAML (while parsing"),
+        ("title: [", "1: not YAML (did not find expected node content)"),
         (
             "references: [{row: a, column: test/acuracy, value: 1, source: s, evidence: P}]",
             "references.0.column: no column 'test/acuracy'; did you mean 'test/accuracy'?",

@@ -19,6 +19,7 @@ from fovea.bench.speed import configure, measure_overhead, measure_training
 from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import RecordError
+from fovea.config.files import read_json
 from fovea.config.printing import say
 from fovea.records import write_atomic
 from fovea.sweep.execute import require_writable
@@ -129,10 +130,11 @@ def _machine() -> dict[str, Any]:
 def _read(file: Path | None) -> dict[str, Any]:
     if file is None or not file.is_file():
         return {}
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(f"{file}: damaged ({error}); delete it to measure anew") from error
+    remedy = "delete it to measure anew"
+    measured = read_json(file, RecordError, remedy=remedy)
+    if not isinstance(measured, dict):
+        raise RecordError(f"{file}: not an object; {remedy}")
+    return measured
 
 
 def _write(measured: Mapping[str, Any], folder: Path, report: str = "bench.md") -> None:

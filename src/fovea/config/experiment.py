@@ -73,6 +73,8 @@ def _problems(content: Mapping[Any, Any]) -> Iterator[str]:
             yield from _defaults(value)
         elif key == "hydra":
             yield from _hydra(value)
+        elif key in GROUPS and not isinstance(value, Mapping | None):
+            yield f"{key}: not a mapping of its keys; defaults choose an option"
         else:
             yield from _key(str(key), value)
 

@@ -201,13 +201,17 @@ def explained(arguments: Sequence[str], where: str = "") -> Iterator[None]:
 
     Args:
         arguments: overrides, whose groups say which keys there are.
-        where: file or experiment that is composed, for the message.
+        where: file that is composed, which every message names.
 
     Raises:
-        ConfigError: they object.
+        ConfigError: they object, or what is done within it does.
     """
     try:
         yield
+    except ConfigError as error:
+        if where in str(error):
+            raise
+        raise ConfigError(f"{where}: {error}") from error
     except (HydraException, OmegaConfBaseException) as error:
         prefix = f"{where}: " if where else ""
         raise ConfigError(f"{prefix}{explain(error, arguments)}") from error
@@ -216,16 +220,18 @@ def explained(arguments: Sequence[str], where: str = "") -> Iterator[None]:
 def explain(error: Exception, arguments: Sequence[str]) -> str:
     """Describe what Hydra objects to in one line, with the nearest valid name."""
     cause = error.__cause__
-    if isinstance(cause, FoveaError):
-        return str(cause)
+    inner: BaseException | None = error
+    while inner is not None:  # what a resolver or a reader of fovea's raised
+        if isinstance(inner, FoveaError):
+            return str(inner)
+        inner = inner.__cause__ or inner.__context__
     text = str(error).strip()
     if missing := re.search(r"Could not (?:find|load) '(\w+)/(.*?)'", text):
         return no_option(*missing.groups())
     if unknown := re.search(r"Could not override '([\w./@]+)'", text):
         key = unknown.group(1)
-        if within := re.search(r"Key '(.*?)' is not in struct", text):
-            inner = within.group(1)
-            key = key if key.endswith(inner) else f"{key}.{inner}"
+        if within := re.search(r"full_key: (\S+)", str(cause)):
+            key = within.group(1)
         known = _known_keys(arguments)
         return f"{key}: unknown key{did_you_mean(key, known) or '; see: fovea list'}"
     if text.startswith("Error merging override") and cause is not None:

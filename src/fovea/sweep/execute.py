@@ -13,9 +13,9 @@ from hydra.core.utils import JobReturn, JobStatus
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError, RecordError
-from fovea.config.paths import experiment
 from fovea.config.printing import say
 from fovea.config.trust import require_trusted
 from fovea.launchers import require_devices
@@ -65,6 +65,7 @@ def execute(
     for run in todo:
         require_devices(run.config["trainer"])
     if todo:
+        paths.cache()  # it may be no folder
         require_writable(Path(asked["outputs"]))
     todo.sort(key=_several_devices)
     results: list[JobReturn] = []
@@ -102,7 +103,7 @@ def _require_trusted(runs: Sequence[PlannedRun]) -> None:
         ConfigError: one is not trusted; the message names the experiment's file if that has any.
     """
     name = runs[0].config["experiment"]
-    folder = experiment(name) if name else None
+    folder = paths.experiment(name) if name else None
     file = folder / "sweep.yaml" if folder else None
     own = file is not None and "_target_" in file.read_text(encoding="utf-8")
     for run in runs:

@@ -123,7 +123,7 @@ def plan_experiment(name: str) -> list[PlannedRun]:
         near = did_you_mean(name, known)
         raise ConfigError(f"no experiment '{name}'{near} (known: {', '.join(known)})")
     arguments = [f"experiment={name}"]
-    with explained(arguments, f"experiment {name}"), config_loader() as loader:
+    with explained(arguments, f"experiments/{name}/sweep.yaml"), config_loader() as loader:
         master = compose_sweep(loader, arguments)
         params, arms = grid_of(master)
         return plan(loader, master, [*params, *arguments], arms)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.files import read_yaml
 from fovea.tables.fields import Metric, Part, Texts
 from fovea.tables.references import Reference
 
@@ -179,12 +179,10 @@ def load_definition(file: Path) -> TableDefinition:
     Raises:
         ConfigError: the file is not valid.
     """
-    if not file.is_file():
+    if not file.exists():
         return TableDefinition()
     try:
-        return TableDefinition.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file}: not YAML ({' '.join(str(error).split())})") from error
+        return TableDefinition.model_validate(read_yaml(file))
     except ValidationError as error:
         raise ConfigError(f"{file}: {_told(error)}") from error
 

@@ -20,4 +20,6 @@ Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 class Part(BaseModel):
     """A mapping of known keys, which does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, str_max_length=5000
+    )

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fovea.config import paths
-from fovea.config.errors import RecordError
+from fovea.config.errors import RecordError, one_line
+from fovea.config.files import read_text
 from fovea.config.printing import without_formula
 from fovea.records import RunFolder
 from fovea.tables.expressions import Reading, parse
@@ -95,14 +96,13 @@ def published(name: str) -> dict[str, Result]:
     """
     folder = paths.experiment(name)
     file = folder / FILE if folder else None
-    if file is None or not file.is_file():
+    if file is None or not file.exists():
         return {}
+    remedy = f"restore it, or write it from records: fovea table {name} --publish"
     try:
-        return from_text(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecordError(
-            f"{file}: {error}; restore it, or write it from records: fovea table {name} --publish"
-        ) from error
+        return from_text(read_text(file, RecordError, remedy=remedy))
+    except ValueError as error:
+        raise RecordError(f"{file}: {one_line(error, 100)}; {remedy}") from error
 
 
 def from_text(text: str) -> dict[str, Result]:
@@ -111,7 +111,10 @@ def from_text(text: str) -> dict[str, Result]:
     Raises:
         ValueError: it is not one, or a row is not what its digest says.
     """
-    rows = list(csv.reader(io.StringIO(text), strict=True))
+    try:
+        rows = list(csv.reader(io.StringIO(text), strict=True))
+    except csv.Error as error:
+        raise ValueError(f"not CSV ({error})") from error
     if not rows or not {*_FIRST, _DIGEST} <= set(rows[0]):
         raise ValueError("no heading, or columns are missing")
     results = {}
