@@ -18,7 +18,7 @@ from fovea.records import RunFolder, all_runs, find_run, run_folder, write_atomi
 def recorded(outputs: Path, run_id: str, **summary: object) -> RunFolder:
     """Leave the record of a run."""
     run = run_folder(outputs, run_id)
-    run.write("summary.json", {"status": "finished", "metrics": {}, **summary})
+    run.write("summary.json", {"id": run_id, "status": "finished", "metrics": {}, **summary})
     return run
 
 

@@ -101,8 +101,8 @@ def _parser() -> argparse.ArgumentParser:
         help="train one run, a sweep, or an experiment",
         description="Train one run, or every combination of comma-separated values, or a whole "
         "experiment (experiment=NAME). Finished runs are not trained again, interrupted ones are "
-        "taken up. --dry-run prints the plan.",
-        epilog=f"{_EPILOG}. Hydra's own flags work too: --cfg job prints the composed config.",
+        "resumed. --dry-run prints the plan, --cfg job the composed config; both build nothing.",
+        epilog=f"{_EPILOG}. Of Hydra's flags: --cfg, --package, --resolve, --config-dir.",
     )
     _completed(
         train.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="Hydra override"),

@@ -114,6 +114,14 @@ def _other_gpus() -> bool:
     return not hidden and (sys.platform == "darwin" or any(each.exists() for each in drivers))
 
 
+def own_launcher(node: Mapping[str, Any]) -> Launcher | None:
+    """Return what a validated ``launcher`` config describes, if it is one of this module's."""
+    known = {f"{__name__}.{each.__name__}": each for each in (Inline, Workers, Auto)}
+    if (kind := known.get(node["_target_"])) is None:
+        return None
+    return kind(**{key: value for key, value in node.items() if key != "_target_"})
+
+
 def available_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -10,7 +10,6 @@ import io
 import json
 import math
 import os
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from typing import Any, BinaryIO, Literal
 import yaml
 from filelock import FileLock, Timeout
 
+from fovea import deleting
 from fovea.config.errors import RecordError, did_you_mean
 
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
@@ -76,8 +76,11 @@ class RunFolder:
         """What has become of the run; ``None`` where there is no record.
 
         A run that was killed is ``interrupted``. One whose summary cannot be read is ``damaged``,
-        and so is a finished one some of whose files are gone or cut short.
+        and so is a finished one some of whose files are gone or cut short. A folder that is a
+        symbolic link is no record.
         """
+        if self.path.is_symlink():
+            return None
         try:
             summary = self.summary
         except RecordError:
@@ -99,7 +102,12 @@ class RunFolder:
         """Hold the run for this process; yields whether it could be had within so many seconds.
 
         A process that dies, however it dies, lets go of it.
+
+        Raises:
+            RecordError: the lock is a symbolic link.
         """
+        for path in (self._lock_file.parent, self._lock_file):
+            deleting.require_no_link(path)
         lock = FileLock(self._lock_file, timeout=timeout)
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -110,6 +118,8 @@ class RunFolder:
         try:
             yield True
         finally:
+            if not self.path.exists():  # nothing came of it: the lock would be all that is left
+                self._lock_file.unlink(missing_ok=True)
             lock.release()
 
     @property
@@ -120,7 +130,7 @@ class RunFolder:
         try:
             with self.lock(timeout=0) as free:
                 return not free
-        except OSError:  # it may be read only here
+        except (OSError, RecordError):  # it may be read only here, or a link
             return False
 
     @property
@@ -133,11 +143,58 @@ class RunFolder:
         return self.summary.get("metrics", {})
 
     def clear(self) -> None:
-        """Remove all but the log, what Hydra keeps, and the config and summary of a run to come."""
-        for path in self.path.iterdir() if self.path.is_dir() else ():
-            if path.name in ("train.log", ".hydra", "config.yaml", "summary.json"):
-                continue
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        """Remove all that fovea made but the log, and the config and summary of a run to come.
+
+        Raises:
+            RecordError: this is not a run's folder, or there is a symbolic link in it.
+        """
+        deleting.delete_entries(self.path, keep=("train.log", "config.yaml", "summary.json"))
+
+    def discard(self, name: str) -> None:
+        """Remove an entry of the record, where there is one.
+
+        Raises:
+            RecordError: as of :meth:`clear`.
+        """
+        deleting.delete_entries(self.path, only=[name])
+
+    @property
+    def rerun(self) -> RunFolder:
+        """Where a finished run is trained again, until the new record takes this one's place."""
+        return RunFolder(self.path.parent / deleting.RERUNS / self.id)
+
+    def replace_by_rerun(self) -> bool:
+        """Put a finished rerun in this record's place; what fovea did not make there stays.
+
+        Killed at any moment, it is completed by the next call.
+
+        Returns:
+            Whether there was one.
+
+        Raises:
+            RecordError: a folder is not a run's, or there is a symbolic link.
+        """
+        rerun, replaced = self.rerun.path, self.path.parent / deleting.REPLACED / self.id
+        for folder in (self.path, rerun, replaced):
+            deleting.require_own(folder)
+        if self.rerun.status != "finished":
+            return False
+        if self.path.exists():
+            self._inherit(replaced)
+            replaced.parent.mkdir(exist_ok=True)
+            self.path.rename(replaced)
+        rerun.rename(self.path)
+        self._inherit(replaced)
+        return True
+
+    def _inherit(self, replaced: Path) -> None:
+        """Delete a replaced record but for what fovea did not make, which is moved to this one."""
+        if not replaced.is_dir():
+            return
+        for path in deleting.foreign_entries(replaced):
+            if not (self.path / path.name).exists():
+                path.rename(self.path / path.name)
+        deleting.delete_record(replaced)
 
     def history(self) -> list[dict[str, float]]:
         """Return one row of metrics per epoch.
@@ -224,28 +281,32 @@ def run_folder(outputs: Path, run_id: str) -> RunFolder:
 
 
 def all_runs(outputs: Path) -> list[RunFolder]:
-    """Return every recorded run, by id."""
-    return [RunFolder(path.parent) for path in sorted((outputs / "runs").glob("*/summary.json"))]
+    """Return every recorded run, by id; symbolic links are stepped over."""
+    found = [file.parent for file in sorted((outputs / "runs").glob("*/summary.json"))]
+    return [RunFolder(path) for path in found if not path.is_symlink()]
 
 
 def find_run(outputs: Path, reference: str) -> RunFolder:
     """Return the run that a folder's path, an id or the start of an id names.
 
     Raises:
-        RecordError: there is none, or more than one.
+        RecordError: there is none, or more than one, or the folder is not a run's.
     """
     if (Path(reference) / "summary.json").is_file():
-        return RunFolder(Path(reference).resolve())
-    known = [path.parent for path in (outputs / "runs").glob("*/summary.json")]
-    matches = [path for path in known if path.name.startswith(reference)]
+        folder = Path(reference).resolve()
+        if not deleting.is_record(folder):
+            raise RecordError(f"{folder}: not the record of a run (its name is not its run's id)")
+        return RunFolder(folder)
+    known = [run.id for run in all_runs(outputs)]
+    matches = [each for each in known if each.startswith(reference)]
     if len(matches) == 1:
-        return RunFolder(matches[0])
+        return run_folder(outputs, matches[0])
     if matches:
-        ids = ", ".join(sorted(path.name for path in matches)[:5])
+        ids = ", ".join(matches[:5])
         raise RecordError(
             f"'{reference}' is the start of {len(matches)} run ids ({ids}); add digits"
         )
-    near = did_you_mean(reference, [path.name for path in known])
+    near = did_you_mean(reference, known)
     raise RecordError(f"no run '{reference}' in {outputs / 'runs'}{near or '; see: fovea runs'}")
 
 

@@ -43,7 +43,6 @@ SAME_NUMBERS = [
     "data.workers=0",
     "trainer.progress_bar=off",
     "trainer.threads=1",
-    "hydra.verbose=true",
     "launcher=inline",
     "launcher.workers=2",
     "optimizer.lr=0.001",  # as it is

@@ -44,6 +44,7 @@ def record(
     folder.write(
         "summary.json",
         {"id": run, "status": status, "experiment": None, "choices": CHOICES | chosen}
+        | {"overrides": list(overrides)}
         | {"seed": config["seed"], "started": "2026-01-02T03:04:05+00:00"}
         | (ended if status == "finished" else {"error": "DataError: no such file"})
         | summary,
@@ -51,7 +52,6 @@ def record(
     folder.write("data.json", {"classes": names, "fingerprint": "f" * 64})
     trained = epochs if status == "finished" else epochs // 2
     folder.write_history([_epoch(epoch, epochs, accuracy) for epoch in range(trained)])
-    write_atomic(folder.path / ".hydra" / "overrides.yaml", _yaml(overrides).encode())
     if status == "finished":
         labels = np.arange(20 * classes) % classes
         wrong = np.arange(len(labels)) >= round((accuracy or 0) * len(labels))
@@ -84,7 +84,3 @@ def _epoch(epoch: int, epochs: int, accuracy: float | None) -> dict[str, float]:
         "val/loss": float("nan") if diverged else 2.1 * (1 - 0.8 * share),
         "val/accuracy": reached,
     }
-
-
-def _yaml(overrides: tuple[str, ...]) -> str:
-    return "".join(f"- {each}\n" for each in overrides) or "[]\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from synthetic_runs import record
 
-from fovea.records import all_runs
+from fovea.records import all_runs, write_atomic
 from fovea.report.entries import Entry, planned, recorded
 from fovea.sweep.plan import plan_experiment
 from fovea.tables.results import published
@@ -36,8 +36,19 @@ def test_a_command_is_quoted_for_the_shell(outputs: Path) -> None:
 
 def test_a_run_without_its_overrides_has_no_command(outputs: Path) -> None:
     run = record(outputs, "a")
-    (run.path / ".hydra" / "overrides.yaml").unlink()
+    summary = run.summary
+    del summary["overrides"]
+    run.write("summary.json", summary)
     assert entry(outputs).command is None
+
+
+def test_the_overrides_of_a_run_of_an_earlier_version(outputs: Path) -> None:
+    run = record(outputs, "a")
+    summary = run.summary
+    del summary["overrides"]
+    run.write("summary.json", summary)
+    write_atomic(run.path / ".hydra" / "overrides.yaml", b"- seed=3\n")
+    assert entry(outputs).command == "fovea train seed=3 rerun=true"
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])

@@ -8,18 +8,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hydra.core.utils import JobReturn, JobStatus
 
 from fovea.config import paths
 from fovea.config.compose import choices, compose_sweep, config_loader, plain
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.sweep.execute import SweepError, execute
+from fovea.sweep.launch import Outcome
 from fovea.sweep.plan import PlannedRun, plan, plan_experiment
 from fovea.sweep.telling import report
 from fovea.workers import WorkerDiedError
 
-Launch = Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]]
+Launch = Callable[[Sequence[PlannedRun]], Sequence[Outcome]]
 
 
 def planned(*overrides: str) -> list[PlannedRun]:
@@ -33,21 +33,18 @@ def finish(run: PlannedRun, accuracy: float) -> None:
     run.folder.write("summary.json", {"status": "finished", "metrics": metrics, "seconds": 1.0})
 
 
-def launcher(runs: Sequence[PlannedRun], **failures: Exception) -> tuple[Launch, list[str]]:
+def launcher(**failures: Exception) -> tuple[Launch, list[str]]:
     """Return a launcher that finishes runs, or fails those of a seed, and the list of its jobs."""
     launched: list[str] = []
-    by_overrides = {run.overrides: run for run in runs}
 
-    def launch(jobs: Sequence[Sequence[str]]) -> list[JobReturn]:
-        results = []
-        for job in jobs:
-            run = by_overrides[tuple(job)]
-            launched.append(" ".join(job))
+    def launch(runs: Sequence[PlannedRun]) -> list[Outcome]:
+        results: list[Outcome] = []
+        for run in runs:
+            launched.append(" ".join(run.overrides))
             error = failures.get(f"seed{run.config['seed']}")
             if error is None:
                 finish(run, accuracy=0.9 + run.config["seed"] / 100)
-            status = JobStatus.FAILED if error else JobStatus.COMPLETED
-            results.append(JobReturn(overrides=job, status=status, _return_value=error))
+            results.append(error or run.folder.summary)
         return results
 
     return launch, launched
@@ -112,7 +109,6 @@ def test_configs_are_those_that_hydra_composes() -> None:
         "schedule=cosine",
         "data.normalize=none",
         "tracking.tags=[x,y]",
-        "hydra.verbose=true",
         "outputs=/elsewhere",
         "seed=0,3",
     ]
@@ -130,8 +126,8 @@ def test_arms_may_share_a_run_which_is_launched_once(outputs: Path) -> None:
     with config_loader() as loader:
         runs = plan(loader, compose_sweep(loader, []), ["seed=0,1"], {"one": {}, "other": {}})
     assert len(runs) == 4
-    launch, launched = launcher(runs)
-    execute(runs, launch)
+    launch, launched = launcher()
+    execute(runs, launch=launch)
     assert launched == ["seed=0", "seed=1"]
 
 
@@ -202,15 +198,15 @@ def test_finished_runs_are_not_launched_again(
     runs = planned("seed=0,1,2")
     finish(runs[1], accuracy=0.5)
     runs[2].folder.write("summary.json", {"status": "interrupted"})
-    launch, launched = launcher(runs)
-    execute(runs, launch)
+    launch, launched = launcher()
+    execute(runs, launch=launch)
     assert launched == ["seed=0", "seed=2"]
     assert runs[1].folder.metrics == {"test/accuracy": 0.5}
     printed = capsys.readouterr().out
     assert "1 of 3 runs were finished already (rerun=true trains them again)" in printed
 
-    again, launched = launcher(runs)
-    execute(runs, again)
+    again, launched = launcher()
+    execute(runs, launch=again)
     assert launched == []
 
 
@@ -219,8 +215,8 @@ def test_published_runs_are_skipped_if_asked(
 ) -> None:
     runs = planned("experiment=quickstart", "skip_published=true", "seed=0,1")
     monkeypatch.setattr("fovea.sweep.execute.published", lambda _: {runs[1].folder.id: None})
-    launch, launched = launcher(runs)
-    execute(runs, launch)
+    launch, launched = launcher()
+    execute(runs, launch=launch)
     assert launched == ["experiment=quickstart skip_published=True seed=0"]
     assert "1 are published (skip_published=true)" in capsys.readouterr().out
 
@@ -228,8 +224,8 @@ def test_published_runs_are_skipped_if_asked(
 def test_rerun_launches_finished_runs(outputs: Path) -> None:
     runs = planned("seed=0,1", "rerun=true")
     finish(runs[0], accuracy=0.5)
-    launch, launched = launcher(runs)
-    execute(runs, launch)
+    launch, launched = launcher()
+    execute(runs, launch=launch)
     assert launched == ["seed=0 rerun=True", "seed=1 rerun=True"]
     assert runs[0].folder.metrics == {"test/accuracy": 0.9}
 
@@ -238,9 +234,9 @@ def test_a_failed_run_does_not_stop_the_others(
     outputs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = planned("seed=0,1,2", "epochs=1")
-    launch, launched = launcher(runs, seed1=RuntimeError("out of [memory]\nat step 3"))
+    launch, launched = launcher(seed1=RuntimeError("out of [memory]\nat step 3"))
     with pytest.raises(SweepError, match=r"^1 of 3 runs failed$"):
-        execute(runs, launch)
+        execute(runs, launch=launch)
     assert len(launched) == 3
     told = capsys.readouterr()
     assert "91.00 ± 1.41 % (n = 2)" in told.out
@@ -255,13 +251,13 @@ def test_a_failed_run_does_not_stop_the_others(
 def test_a_run_on_several_devices_is_launched_alone(outputs: Path) -> None:
     runs = planned("trainer.devices=2,1", "seed=0,1")
     batches: list[list[str]] = []
-    one_batch, _ = launcher(runs)
+    one_batch, _ = launcher()
 
-    def launch(jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
-        batches.append([" ".join(job) for job in jobs])
-        return one_batch(jobs)
+    def launch(runs: Sequence[PlannedRun]) -> Sequence[Outcome]:
+        batches.append([" ".join(run.overrides) for run in runs])
+        return one_batch(runs)
 
-    execute(runs, launch)
+    execute(runs, launch=launch)
     assert batches == [
         ["trainer.devices=1 seed=0", "trainer.devices=1 seed=1"],
         ["trainer.devices=2 seed=0"],
@@ -278,18 +274,16 @@ def test_the_record_of_a_killed_run_is_ended(
 ) -> None:
     runs = planned("seed=0,1")
 
-    def launch(jobs: Sequence[Sequence[str]]) -> Sequence[JobReturn]:
+    def launch(_: Sequence[PlannedRun]) -> Sequence[Outcome]:
         finish(runs[0], accuracy=0.5)
         runs[1].folder.write("summary.json", {"status": "running", "seed": 1})
         if isinstance(error, KeyboardInterrupt):
             raise error
-        return [
-            JobReturn(status=JobStatus.COMPLETED),
-            JobReturn(status=JobStatus.FAILED, _return_value=error),
-        ]
+        assert isinstance(error, Exception)
+        return [runs[0].folder.summary, error]
 
     with pytest.raises((SweepError, KeyboardInterrupt)):
-        execute(runs, launch)
+        execute(runs, launch=launch)
     assert runs[0].folder.status == "finished"
     assert runs[1].folder.summary["status"] == status
     assert runs[1].folder.summary["seed"] == 1
@@ -297,9 +291,9 @@ def test_the_record_of_a_killed_run_is_ended(
 
 def test_the_error_of_the_only_run_is_raised_as_it_is(outputs: Path) -> None:
     runs = planned("seed=1")
-    launch, _ = launcher(runs, seed1=DataError("no such folder"))
+    launch, _ = launcher(seed1=DataError("no such folder"))
     with pytest.raises(DataError, match=r"^no such folder$"):
-        execute(runs, launch)
+        execute(runs, launch=launch)
 
 
 def test_a_report_has_a_row_per_cell_told_by_what_differs(
@@ -370,7 +364,7 @@ def test_a_damaged_record_is_named_and_its_run_done_again(
     assert told.err == f"{runs[1].folder.path}: damaged record, counted as not run\n"
     assert "50.00 % (n = 1)" in told.out
 
-    launch, launched = launcher(runs)
-    execute(runs, launch)
+    launch, launched = launcher()
+    execute(runs, launch=launch)
     assert launched == ["seed=1"]
     assert runs[1].folder.metrics == {"test/accuracy": 0.91}

@@ -8,10 +8,9 @@ import pytest
 
 from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError
-from fovea.sweep.plan import PlannedRun, plan, plan_experiment
+from fovea.sweep.plan import PlannedRun, changes_cells, plan, plan_experiment
 from fovea.sweep.publication import publish_experiment
 from fovea.sweep.telling import definition_of, report
-from hydra_plugins.fovea_plugins import changes_cells
 
 SWEEP = """
 defaults: [override /data: digits]

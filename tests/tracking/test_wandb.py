@@ -24,7 +24,7 @@ from PIL import Image
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
 from fovea.losses import CrossEntropy
-from fovea.records import RunFolder
+from fovea.records import RunFolder, run_folder
 from fovea.tasks.classification import Classification
 from fovea.training.train import train
 
@@ -74,7 +74,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunFold
     """One finished run, two that fail, and another finished one, in one process."""
     home = tmp_path_factory.mktemp("runs")
     kinds = ("first", "bad_data", "bad_step", "second", "taken_up")
-    folders = {kind: RunFolder(home / kind) for kind in kinds}
+    folders = {kind: run_folder(home, f"{number:012x}") for number, kind in enumerate(kinds)}
     common = ["trainer.accelerator=cpu", "trainer.limit_batches=3", "model.hidden_sizes=[16]"]
 
     def start(kind: str, *overrides: str) -> None:
@@ -136,7 +136,7 @@ def first(runs: dict[str, RunFolder]) -> OfflineRun:
 
 def test_identity_and_config(first: OfflineRun, runs: dict[str, RunFolder]) -> None:
     (record,) = first.of("run")
-    assert record["run_id"] == "first"
+    assert record["run_id"] == runs["first"].id
     assert (record["display_name"], record["project"]) == ("mlp-digits-0", "fovea")
     assert (record["run_group"], record["job_type"]) == ("trial", "train")
     assert record["tags"] == ["mlp", "digits", "trial-tag"]
@@ -207,18 +207,21 @@ def test_sample_pictures(first: OfflineRun, runs: dict[str, RunFolder]) -> None:
     ]
 
 
-@pytest.mark.parametrize("kind", ["bad_data", "bad_step"])
-def test_a_failed_run_is_a_failed_run(runs: dict[str, RunFolder], kind: str) -> None:
-    assert runs[kind].status == "failed"
-    failed = offline_run(runs[kind])
+def test_a_failed_run_is_a_failed_run(runs: dict[str, RunFolder]) -> None:
+    assert runs["bad_step"].status == "failed"
+    failed = offline_run(runs["bad_step"])
     assert failed.exit_code == 1
     assert failed.history == []
+
+
+def test_nothing_is_sent_of_a_mistake(runs: dict[str, RunFolder]) -> None:
+    assert not runs["bad_data"].path.exists()
 
 
 def test_the_next_run_is_one_of_its_own(runs: dict[str, RunFolder], first: OfflineRun) -> None:
     second = offline_run(runs["second"])
     (record,) = second.of("run")
-    assert record["run_id"] == "second"
+    assert record["run_id"] == runs["second"].id
     assert record["config"]["update"]["seed"] == 1
     assert [item["epoch"] for item in second.history if "train/loss" in item] == [0]
     assert [item["epoch"] for item in first.history if "train/loss" in item] == [0, 1]
@@ -227,8 +230,9 @@ def test_the_next_run_is_one_of_its_own(runs: dict[str, RunFolder], first: Offli
 
 @pytest.mark.parametrize("canary", [KEY, TOKEN, SECRET])
 def test_no_file_holds_a_secret(runs: dict[str, RunFolder], canary: str) -> None:
-    home = runs["first"].path.parent
-    for folder in [*(run.path for run in runs.values()), home / "staging", home / "cache"]:
+    home = runs["first"].path.parents[1]
+    recorded = [run.path for kind, run in runs.items() if kind != "bad_data"]
+    for folder in [*recorded, home / "staging", home / "cache"]:
         files = [path for path in folder.rglob("*") if path.is_file()]
         assert len(files) > 5 or folder.name in ("staging", "cache")
         assert not [path for path in files if canary.encode() in path.read_bytes()]

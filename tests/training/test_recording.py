@@ -50,7 +50,7 @@ def failed_run(tmp_path: Path) -> Iterator[partial[Any]]:
     handler = signal.getsignal(signal.SIGINT)
     cpu = ["trainer.accelerator=cpu", "trainer.precision=32"]
     config = compose_run([*cpu, "tracking=csv", "trainer.limit_batches=3"])
-    yield partial(train, config, RunFolder(tmp_path / "0123456789ab"), CHOICES)
+    yield partial(train, config, RunFolder(tmp_path / "runs" / "0123456789ab"), CHOICES)
     signal.signal(signal.SIGINT, handler)
 
 
@@ -120,10 +120,28 @@ def test_a_record_is_as_private_as_the_user_has_it(failed_run: partial[Any]) -> 
     assert not {path.name: path.stat().st_mode for path in files if path.stat().st_mode & 0o077}
 
 
-def test_data_that_does_not_do_is_recorded_in_its_own_words(failed_run: partial[Any]) -> None:
+def test_a_mistake_before_the_first_step_leaves_no_record(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     config, run, _ = failed_run.args
+    config["batch_size"] = 2000
+    monkeypatch.setattr(Csv, "start", raising(AssertionError("nothing is tracked of it")))
+    with pytest.raises(DataError, match=r"^1293 training images are fewer than batch_size=2000;"):
+        failed_run()
+    assert not run.path.exists()
+
+
+def test_a_mistake_leaves_what_was_there_before(
+    failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, run, _ = failed_run.args
+    monkeypatch.setattr(Classification, "training_loss", failing(4, RuntimeError()))
+    with pytest.raises(RuntimeError):
+        failed_run()
+    rows = run.history()
     config["batch_size"] = 2000
     with pytest.raises(DataError):
         failed_run()
+    assert run.history() == rows
     assert run.status == "failed"
     assert run.summary["error"].startswith("1293 training images are fewer than batch_size=2000;")

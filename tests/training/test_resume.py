@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from fovea.config.compose import compose_run
+from fovea.config.errors import DataError
 from fovea.records import RunFolder
 from fovea.tasks import base
 from fovea.tasks.classification import Classification
@@ -24,6 +26,7 @@ from fovea.training.assemble import load_checkpoint
 from fovea.training.train import train
 
 EPOCHS, BATCHES = 4, 5
+RUN = Path("runs", "0123456789ab")
 SMALL = [
     f"epochs={EPOCHS}",
     "batch_size=16",
@@ -128,7 +131,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run
 
     def get(recipe: str) -> RunFolder:
         if recipe not in runs:
-            folder = tmp_path_factory.mktemp("undisturbed") / "run"
+            folder = tmp_path_factory.mktemp("undisturbed") / RUN
             runs[recipe] = run_once(folder, *RECIPES[recipe])
         return runs[recipe]
 
@@ -145,12 +148,12 @@ def test_an_interrupted_run_ends_as_an_undisturbed_one(
     expected = undisturbed(recipe)
     last = BATCHES * len(expected.history())
     with interrupt_at(batch or last), pytest.raises(KeyboardInterrupt, match="SIGTERM"):
-        run_once(tmp_path / "run", *RECIPES[recipe])
-    run = RunFolder(tmp_path / "run")
+        run_once(tmp_path / RUN, *RECIPES[recipe])
+    run = RunFolder(tmp_path / RUN)
     assert run.status == "interrupted"
     assert run.summary["error"] == "KeyboardInterrupt: SIGTERM"
     assert len(run.history()) == (batch or last) // BATCHES
-    run_once(tmp_path / "run", *RECIPES[recipe])
+    run_once(tmp_path / RUN, *RECIPES[recipe])
     assert outcome(run) == outcome(expected)
     assert same_weights(run, expected, "last")
     assert same_weights(run, expected, run.summary["selected"])
@@ -164,21 +167,21 @@ def test_a_run_on_files_decoded_as_they_are_needed_is_taken_up(
     files += ["data.memory_limit=1e-9", "data.workers=1", "batch_size=4", "trainer.ema_decay=0.5"]
     expected = run_once(tmp_path / "undisturbed", *files)
     with interrupt_at(8), pytest.raises(KeyboardInterrupt):
-        run_once(tmp_path / "run", *files)
-    assert outcome(run_once(tmp_path / "run", *files)) == outcome(expected)
+        run_once(tmp_path / RUN, *files)
+    assert outcome(run_once(tmp_path / RUN, *files)) == outcome(expected)
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     with interrupt_at(2), interrupt_at(2, signal.SIGINT), pytest.raises(KeyboardInterrupt):
-        run_once(tmp_path / "run", "trainer.checkpoint_seconds=1000")
-    run = RunFolder(tmp_path / "run")
+        run_once(tmp_path / RUN, "trainer.checkpoint_seconds=1000")
+    run = RunFolder(tmp_path / RUN)
     assert run.status == "interrupted"
     assert not run.checkpoints.exists()
 
 
 def test_signals_are_handled_as_before_when_training_is_over(tmp_path: Path) -> None:
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
-    run_once(tmp_path / "run")
+    run_once(tmp_path / RUN)
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 
@@ -203,6 +206,11 @@ def spoil_data(run: RunFolder) -> None:
     run.write("data.json", run.read("data.json") | {"fingerprint": "other"})
 
 
+def spoil_classes(run: RunFolder) -> None:
+    described = run.read("data.json")
+    run.write("data.json", described | {"classes": ["nought", *described["classes"][1:]]})
+
+
 def spoil_environment(run: RunFolder) -> None:
     (run.path / "environment.json").write_text("{")
 
@@ -212,7 +220,6 @@ def spoil_environment(run: RunFolder) -> None:
     [
         (spoil_checkpoint, "last.ckpt: damaged"),
         (spoil_code, "the code has changed (fovea.models.mlp)"),
-        (spoil_data, "the data has changed"),
         (spoil_environment, "environment.json: damaged"),
     ],
 )
@@ -222,25 +229,64 @@ def test_what_cannot_be_taken_up_starts_anew_and_is_named(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    run = cut_short(tmp_path / "run")
+    run = cut_short(tmp_path / RUN)
     spoil(run)
-    run_once(tmp_path / "run")
+    run_once(tmp_path / RUN)
     assert reason in caplog.text
     assert [row["epoch"] for row in run.history()] == [0, 1, 2, 3]
     assert outcome(run) == outcome(run_once(tmp_path / "again"))
 
 
-def test_rerun_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    cut_short(tmp_path / "run")
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(spoil_data, "the data has changed"), (spoil_classes, "the classes have other names")],
+)
+def test_a_run_begun_on_other_data_is_left_as_it_is(
+    spoil: Callable[[RunFolder], None],
+    reason: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run = cut_short(tmp_path / RUN)
+    described = run.read("data.json")
+    spoil(run)
+    checkpoint = (run.checkpoints / "last.ckpt").read_bytes()
+    with pytest.raises(DataError, match=re.escape(f"was begun on other data ({reason})")):
+        run_once(tmp_path / RUN)
+    assert (run.checkpoints / "last.ckpt").read_bytes() == checkpoint
     caplog.set_level("INFO")
-    run_once(tmp_path / "run", "rerun=true")
-    assert "taken up" not in caplog.text
+    run.write("data.json", described)  # the data it was begun on is back
+    run_once(tmp_path / RUN)
+    assert "resumed after 2 epochs" in caplog.text
+    assert run.status == "finished"
+
+
+def test_a_run_begun_on_other_data_starts_anew_if_asked(tmp_path: Path) -> None:
+    run = cut_short(tmp_path / RUN)
+    spoil_data(run)
+    run_once(tmp_path / RUN, "rerun=true")
+    assert outcome(run) == outcome(run_once(tmp_path / "again"))
+
+
+def test_an_interrupted_rerun_is_resumed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with interrupt_at(12), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / RUN, "rerun=true")
+    caplog.set_level("INFO")
+    run_once(tmp_path / RUN, "rerun=true")
+    assert "resumed after 2 epochs" in caplog.text
+
+
+def test_rerun_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cut_short(tmp_path / RUN)
+    caplog.set_level("INFO")
+    run_once(tmp_path / RUN, "rerun=true")
+    assert "resumed" not in caplog.text
 
 
 def test_seconds_are_those_of_every_part(tmp_path: Path) -> None:
-    run = cut_short(tmp_path / "run")
+    run = cut_short(tmp_path / RUN)
     file = run.checkpoints / "last.ckpt"
     checkpoint = torch.load(file)
     checkpoint["fovea"]["seconds"] += 1000
     torch.save(checkpoint, file)
-    assert run_once(tmp_path / "run").summary["seconds"] > 1000
+    assert run_once(tmp_path / RUN).summary["seconds"] > 1000

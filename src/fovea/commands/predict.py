@@ -17,6 +17,7 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import DataError
 from fovea.config.printing import say, spreadsheet_cell
+from fovea.deleting import require_own
 from fovea.records import find_run, write_atomic
 
 _SHEET = 100  # pictures on a contact sheet
@@ -30,6 +31,8 @@ def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Pat
         FoveaError: the run or its weights are not there, or an image cannot be read.
     """
     record = find_run(paths.outputs(), run)
+    if out is None:
+        require_own(record.path)
     files = _files(images)
     from fovea.tracking.figures import contact_sheet
     from fovea.training.predict import predict

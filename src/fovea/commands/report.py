@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from fovea.config import paths
-from fovea.config.errors import ConfigError, RecordError
+from fovea.config.errors import ConfigError, FoveaError
 from fovea.config.printing import say
 from fovea.records import RunFolder, all_runs, write_atomic
 
@@ -49,6 +49,8 @@ def _experiments(records: Sequence[RunFolder]) -> list[str]:
     """Return the experiments that recorded runs were trained for, and that there still are."""
     found = set()
     for record in records:
-        with suppress(RecordError):
-            found.add(record.summary.get("experiment"))
-    return sorted(name for name in found if name and paths.experiment(name))
+        with suppress(FoveaError):  # of a damaged summary, or of what is no name
+            name = record.summary.get("experiment")
+            if isinstance(name, str) and paths.experiment(name):
+                found.add(name)
+    return sorted(found)

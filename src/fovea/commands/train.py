@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
-import os
+import argparse
+import logging
 import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
-from fovea.config import paths
-from fovea.config.compose import ROOT, choices, plain
+from fovea.config.compose import require_own_settings, show
+from fovea.config.errors import ConfigError
 from fovea.config.overrides import explained, parse, quoted
-from fovea.config.printing import say
-from fovea.config.schema import validate
-from fovea.records import RunFolder
-from fovea.sweep.execute import SweepError
+from fovea.config.printing import PrintableFormatter, say
+from fovea.sweep.execute import SweepError, execute
+from fovea.sweep.plan import changes_cells, plan_command
 
 
 def run(overrides: Sequence[str]) -> int:
-    """Hand the overrides to Hydra, which plans the sweep and launches its runs.
+    """Plan the sweep that the overrides ask for, and train what is not finished of it.
 
-    ``--dry-run`` among them is short for ``dry_run=true``.
+    ``--dry-run`` among them prints the plan, ``--cfg`` the composed config; both build nothing.
 
     Raises:
         FoveaError: an override, the config or the data is not valid.
     """
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors come here whole, to be told in one line
-    main = hydra.main(version_base="1.3", config_path=str(paths.conf()), config_name=ROOT)
     before = signal.signal(signal.SIGTERM, _interrupt)
+    if logging.lastResort is not None:  # warnings from outside of runs, which have logs
+        logging.lastResort.setFormatter(PrintableFormatter("fovea: %(message)s"))
     try:
-        given = ["dry_run=true" if each == "--dry-run" else each for each in overrides]
-        given = [quoted(each) if _is_override(each) else each for each in given]
-        sys.argv = ["fovea train", *_for_every_option(given)]
-        with explained(given):
-            main(job)()
+        asked = _arguments(overrides)
+        given = _for_every_option([quoted(each) for each in asked.overrides])
+        if asked.cfg:
+            require_own_settings(given)
+            with explained(given):
+                show(given, asked.config_dir, asked.cfg, asked.package, resolve=asked.resolve)
+            return 0
+        runs = plan_command([*given, "dry_run=true"] if asked.dry_run else given, asked.config_dir)
+        execute(runs, changed=changes_cells(given))
     except SweepError as error:
         say(f"fovea: {error}", stderr=True)
         return 1
@@ -47,41 +46,30 @@ def run(overrides: Sequence[str]) -> int:
     return 0
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see: fovea train --help")
+
+
+def _arguments(given: Sequence[str]) -> argparse.Namespace:
+    """Tell the flags, wherever they stand, from the overrides.
+
+    Raises:
+        ConfigError: there is no such flag.
+    """
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument("overrides", nargs="*")
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--multirun", "-m", action="store_true")  # as it is anyway
+    parser.add_argument("--cfg", "-c", choices=("job", "hydra", "all"))
+    parser.add_argument("--resolve", action="store_true")
+    parser.add_argument("--package", "-p")
+    parser.add_argument("--config-dir", "-cd", type=Path)
+    return parser.parse_intermixed_args(list(given))
+
+
 def _interrupt(signum: int, _: Any) -> None:
     raise KeyboardInterrupt(signal.Signals(signum).name)
-
-
-def job(config: DictConfig) -> dict[str, Any] | None:
-    """Train one run; Hydra's launcher calls this, in whatever process it launches.
-
-    A run that another process trains, or has trained meanwhile, is left to it: ``None``.
-    """
-    resolved = plain(config)
-    validate(resolved)  # hydra.mode=RUN comes here without a plan
-    runtime = HydraConfig.get().runtime
-    run = RunFolder(Path(runtime.output_dir))
-    with run.lock() as free:
-        if not free:
-            return None
-        from fovea.training.assemble import data_fingerprint
-        from fovea.training.train import train
-
-        if run.status == "finished" and not resolved["rerun"]:  # meanwhile, or of other data
-            recorded = run.read("data.json").get("fingerprint")
-            if recorded is None or data_fingerprint(resolved["data"]) in (recorded, None):
-                return None
-        summary = train(resolved, run, choices(runtime.choices))
-    say(
-        f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
-    )
-    return summary
-
-
-def _result(summary: Mapping[str, Any]) -> str:
-    accuracy = summary["metrics"].get("test/accuracy")
-    if accuracy is None:  # nothing was trained
-        return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
-    return f"test accuracy {accuracy:6.2%}"
 
 
 def _for_every_option(arguments: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ _SOURCE = Path(__file__).resolve().parents[2]
 _TRAINING = "fovea.training.train"
 _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.config",
+    "fovea.deleting",
     "fovea.launchers",
     "fovea.records",
     "fovea.tables",

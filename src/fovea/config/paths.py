@@ -23,9 +23,26 @@ def experiments() -> list[Path]:
 
 
 def experiment(name: str) -> Path | None:
-    """Return the folder of an experiment, or ``None`` where there is none of that name."""
+    """Return the folder of an experiment, or ``None`` where there is none of that name.
+
+    Raises:
+        ConfigError: that is not a name but a path, or has characters that are not printed.
+    """
+    require_name(name)
     folders = (root / name for root in experiments())
     return next((folder for folder in folders if (folder / "sweep.yaml").is_file()), None)
+
+
+def require_name(name: str) -> None:
+    """Make sure that an experiment's name is the name of a folder, and of files.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if name in ("", ".", "..") or not name.isprintable() or {"/", "\\"} & set(name):
+        raise ConfigError(
+            f"experiment={name!r:.100}: not a name; an experiment is the folder experiments/NAME"
+        )
 
 
 def experiment_names() -> list[str]:

@@ -147,10 +147,12 @@ def _damaged(
 
 
 def _overrides(run: RunFolder) -> list[str] | None:
-    """Return what Hydra recorded to have been asked for."""
+    """Return the overrides that a run was asked for with."""
     try:
-        text = (run.path / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")
-        overrides = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError):
+        overrides = run.summary.get("overrides")
+        if overrides is None:  # recorded by an earlier version
+            text = (run.path / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")
+            overrides = yaml.safe_load(text)
+    except (OSError, yaml.YAMLError, RecordError):
         return None
     return [str(each) for each in overrides] if isinstance(overrides, list) else None

@@ -1,27 +1,27 @@
-"""A sweep gone through: what is not finished is launched, then all of it is told."""
+"""A sweep executed: what is not finished is trained, then all of it is printed as a table."""
 
 from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
 
-from hydra.core.utils import JobReturn, JobStatus
 from rich.markup import escape
 from rich.table import Table as RichTable
 
 from fovea.config import paths
 from fovea.config.console import console
-from fovea.config.errors import ConfigError, FoveaError, RecordError
+from fovea.config.errors import ConfigError, FoveaError, RecordError, one_line
 from fovea.config.printing import say
 from fovea.config.trust import require_trusted
 from fovea.launchers import require_devices
 from fovea.records import Status
+from fovea.sweep.data_check import require_same_data
+from fovea.sweep.launch import Outcome, launch
 from fovea.sweep.overview import print_overview
-from fovea.sweep.plan import PlannedRun
+from fovea.sweep.plan import PlannedRun, print_collapsed
 from fovea.sweep.state import States
 from fovea.sweep.telling import definition_of, report
 from fovea.tables.results import published
@@ -34,29 +34,31 @@ class SweepError(Exception):
 
 def execute(
     runs: Sequence[PlannedRun],
-    launch: Callable[[Sequence[Sequence[str]]], Sequence[JobReturn]],
     *,
     changed: bool = False,
+    launch: Callable[[Sequence[PlannedRun]], Sequence[Outcome]] = launch,
 ) -> None:
     """Launch the runs that are not done yet, then print what came of all of them.
 
     Args:
         runs: the plan.
-        launch: takes the overrides of each run.
         changed: the grid is not the experiment's own.
+        launch: trains runs.
 
     Raises:
         FoveaError: the experiment's ``table.yaml`` is not valid, a target is not trusted, the
-            outputs cannot be written, or the only run failed by a mistake of the user's.
+            outputs cannot be written, a finished run is of other data than there is now, or every
+            run that failed did so by a mistake in what was asked for.
         SweepError: some of several runs failed; the others are done, or are not with
             ``stop_on_failure``.
     """
     asked = runs[0].config
-    definition_of(runs, changed=changed)  # a mistake in table.yaml is told before any training
+    definition_of(runs, changed=changed)  # a mistake in table.yaml is reported before any training
     if asked["dry_run"]:
         print_overview(runs)
         return
     _require_trusted(runs)
+    print_collapsed(runs)
     states = States(runs)
     todo = list(states.runs.values()) if asked["rerun"] else states.todo
     if asked["skip_published"] and (name := asked["experiment"]):
@@ -66,23 +68,25 @@ def execute(
         require_devices(run.config["trainer"])
     if todo:
         paths.cache()  # it may be no folder
-        require_writable(Path(asked["outputs"]))
+    if not asked["rerun"]:
+        require_same_data([run for run in states.runs.values() if states.of(run).finished])
     todo.sort(key=_several_devices)
-    results: list[JobReturn] = []
-    try:
-        for batch in _batches(todo):
-            if asked["stop_on_failure"] and any(map(_failed, results)):
-                break
-            results += launch([run.overrides for run in batch])
-    except BaseException as error:
-        for run in todo:
-            _settle(run, "interrupted", error)
-        raise
+    results: list[Outcome] = []
+    with _writable(Path(asked["outputs"])) if todo else nullcontext():
+        try:
+            for batch in _batches(todo):
+                if asked["stop_on_failure"] and any(map(_failed, results)):
+                    break
+                results += launch(batch)
+        except BaseException as error:
+            for run in todo:
+                _settle(run, "interrupted", error)
+            raise
     _tell_what_was_left(states, todo)
     failures = [
-        (run, result._return_value)
+        (run, result)
         for run, result in zip(todo, results, strict=False)  # fewer results with stop_on_failure
-        if _failed(result) and not isinstance(result._return_value, NotDoneError)
+        if isinstance(result, Exception) and not isinstance(result, NotDoneError)
     ]
     stopped = len(todo) - len(failures) - sum(not _failed(result) for result in results)
     for run, error in failures:
@@ -91,9 +95,13 @@ def execute(
         raise failures[0][1]
     report(runs, changed=changed)
     if failures:
-        _print_failures(failures)
         left = f"; {stopped} were not trained (stop_on_failure)" if stopped else ""
-        raise SweepError(f"{len(failures)} of {len(states.runs)} runs failed{left}")
+        text = f"{len(failures)} of {len(states.runs)} runs failed{left}"
+        if all(isinstance(error, FoveaError) for _, error in failures):
+            _print_mistakes(failures)
+            raise ConfigError(text)
+        _print_failures(failures)
+        raise SweepError(text)
 
 
 def _require_trusted(runs: Sequence[PlannedRun]) -> None:
@@ -120,7 +128,7 @@ def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
     if unfinished := [state for state in left if state.redo]:
         say(f"{len(unfinished)} are published (skip_published=true)")
     for note, count in Counter(state.note for state in left if state.kind == "stale").items():
-        say(f"{count} of them: {note} (rerun=true trains them again)")
+        say(f"{count} stale: {note} (rerun=true trains them again)")
     busy = [run for run in states.runs.values() if run.folder.status == "running"]
     for run in busy:
         process = run.folder.summary.get("process", {})
@@ -144,8 +152,22 @@ def require_writable(outputs: Path) -> None:
         ) from error
 
 
-def _failed(result: JobReturn) -> bool:
-    return result.status == JobStatus.FAILED
+@contextmanager
+def _writable(outputs: Path) -> Iterator[None]:
+    """Have the folders of the records; those that were made for it and stayed empty go again."""
+    folders = [outputs / "runs" / ".locks", outputs / "runs", outputs]
+    made = [folder for folder in folders if not folder.exists()]
+    require_writable(outputs)
+    try:
+        yield
+    finally:
+        for folder in made:
+            with suppress(OSError):  # not empty, or never made
+                folder.rmdir()
+
+
+def _failed(result: Outcome) -> bool:
+    return isinstance(result, Exception)
 
 
 def _several_devices(run: PlannedRun) -> bool:
@@ -161,10 +183,14 @@ def _batches(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
 
 def _settle(run: PlannedRun, status: Status, error: BaseException) -> None:
     """End the record of a run whose process was killed before it could."""
-    with suppress(RecordError, OSError), run.folder.lock() as free:
-        if free and (summary := run.folder.summary).get("status") == "running":
-            ended = summary | {"status": status, "error": _reason(error)}
-            run.folder.write("summary.json", ended)
+    ended = {"status": status, "error": _reason(error)}
+    for folder in (run.folder, run.folder.rerun):
+        with suppress(RecordError, OSError):
+            if folder.summary.get("status") != "running":
+                continue
+            with run.folder.lock() as free:
+                if free and (summary := folder.summary).get("status") == "running":
+                    folder.write("summary.json", summary | ended)
 
 
 def _reason(error: BaseException) -> str:
@@ -173,10 +199,21 @@ def _reason(error: BaseException) -> str:
     return text.partition("\n")[0].rstrip(": ")
 
 
-def _print_failures(failures: Sequence[tuple[PlannedRun, Any]]) -> None:
+def _print_mistakes(failures: Sequence[tuple[PlannedRun, Exception]]) -> None:
+    """Print each reason once, with the run it was first found in."""
+    first: dict[str, PlannedRun] = {}
+    for run, error in failures:
+        first.setdefault(_reason(error), run)
+    for reason, run in first.items():
+        where = " ".join(run.overrides)
+        say(f"fovea: {one_line(f'{reason} [in: {where}]')}", stderr=True)
+
+
+def _print_failures(failures: Sequence[tuple[PlannedRun, Exception]]) -> None:
     table = RichTable("run", "overrides", "reason", "log", title="failed")
     for run, error in failures:
-        log = run.folder.path / "train.log"
+        rerun = run.folder.rerun.path / "train.log"
+        log = rerun if rerun.is_file() else run.folder.path / "train.log"
         cells = (run.folder.id, " ".join(run.overrides), _reason(error), str(log))
         table.add_row(*(escape(cell) for cell in cells))
     console(stderr=True).print(table)

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
 from fovea.config.console import console
 from fovea.config.printing import say
-from fovea.launchers import Launcher
+from fovea.launchers import own_launcher
 from fovea.records import all_runs
-from fovea.sweep.plan import PlannedRun, differing, pairs
+from fovea.sweep.plan import PlannedRun, differing, pairs, print_collapsed
 from fovea.sweep.state import Costs, States
 from fovea.tables.results import published
 
@@ -69,6 +68,8 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
             _time(seconds) if waits else "–",
         )
     console().print(table)
+    say("data not checked: train compares the data of finished runs with the data now")
+    print_collapsed(runs)
     say(_totals(config, states, left))
 
 
@@ -78,8 +79,9 @@ def _totals(config: dict[str, Any], states: States, left: dict[str, float | None
     spent = sum(state.seconds or 0.0 for state in states.by_id.values())
     unknown = sum(seconds is None for seconds in left.values())
     known = sum(seconds or 0.0 for seconds in left.values())
-    launcher: Launcher = instantiate(config["launcher"])
-    workers = len(launcher.environments(len(states.todo), config["trainer"])) or 1
+    launcher = own_launcher(config["launcher"])  # another is not built to be looked at
+    environments = launcher.environments(len(states.todo), config["trainer"]) if launcher else []
+    workers = len(environments) or 1
     estimate = f"about {_time(known)} of training left" if known else "no training left"
     if known and workers > 1:
         estimate += f", {_time(known / workers)} in {workers} workers"

@@ -6,23 +6,33 @@ It is also how a table finds its runs.
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from fovea.config.compose import choices, compose_sweep, config_loader, plain, without_hydra
+from fovea.config.compose import (
+    choices,
+    compose_sweep,
+    config_loader,
+    plain,
+    require_own_hydra,
+    require_own_settings,
+    without_hydra,
+)
 from fovea.config.errors import ConfigError, did_you_mean, one_line
-from fovea.config.identity import run_id
+from fovea.config.identity import is_scientific, run_id
 from fovea.config.overrides import explained, from_mapping, parse, require_few
 from fovea.config.paths import experiment, experiment_names
+from fovea.config.printing import say
 from fovea.config.schema import validate
 from fovea.records import RunFolder, run_folder
 
@@ -38,6 +48,7 @@ class PlannedRun:
         choices: the option chosen of each config group.
         folder: where its record is, or will be.
         arm: the name of its set of joint overrides, in a sweep that has such.
+        same: other overrides of the sweep that compose the same run.
     """
 
     overrides: tuple[str, ...]
@@ -46,6 +57,7 @@ class PlannedRun:
     choices: dict[str, str]
     folder: RunFolder
     arm: str | None = None
+    same: tuple[tuple[str, ...], ...] = ()
 
     def value(self, key: str) -> str:
         """Return what a table tells the run by: its ``arm``, a group's option or a config value."""
@@ -92,6 +104,7 @@ def plan(
         raise ConfigError(f"no runs: a pattern in '{' '.join(arguments)}' matches no option")
     composer = _Composer(loader, master)
     planned: dict[tuple[str | None, str], PlannedRun] = {}
+    same: dict[tuple[str | None, str], list[tuple[str, ...]]] = {}
     for arm, job in jobs:
         config, chosen = composer.compose(job)
         try:
@@ -108,8 +121,37 @@ def plan(
             folder=run_folder(Path(config["outputs"]), run_id(config)),
             arm=arm,
         )
-        planned.setdefault((arm, run.folder.id), run)
-    return list(planned.values())
+        if planned.setdefault((arm, run.folder.id), run) is not run:
+            same.setdefault((arm, run.folder.id), []).append(job)
+    return [replace(run, same=tuple(same.get(key, ()))) for key, run in planned.items()]
+
+
+def plan_command(
+    overrides: Sequence[str], config_dir: Path | None = None, *, where: str = ""
+) -> list[PlannedRun]:
+    """Plan the sweep that overrides ask for; nothing that they name is built.
+
+    Args:
+        overrides: as on the command line.
+        config_dir: a folder of further config groups.
+        where: what is planned, for messages.
+
+    Raises:
+        ConfigError: a run's config is not valid, or a file or an override sets what is Hydra's.
+    """
+    require_own_settings(overrides)
+    with explained(overrides, where), config_loader(config_dir) as loader:
+        master = compose_sweep(loader, list(overrides))
+        require_own_hydra(master.hydra)
+        params, arms = grid_of(master)
+        given = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
+        return plan(loader, master, [*params, *map(str, cast("list[str]", given))], arms)
+
+
+def changes_cells(arguments: Sequence[str]) -> bool:
+    """Return whether overrides make other cells of an experiment; other seeds fill the same."""
+    keys = [re.split("[=@]", each.lstrip("+~"))[0] for each in arguments]
+    return any(is_scientific(key) and key != "seed" for key in keys)
 
 
 def plan_experiment(name: str) -> list[PlannedRun]:
@@ -122,11 +164,18 @@ def plan_experiment(name: str) -> list[PlannedRun]:
         known = experiment_names()
         near = did_you_mean(name, known)
         raise ConfigError(f"no experiment '{name}'{near} (known: {', '.join(known)})")
-    arguments = [f"experiment={name}"]
-    with explained(arguments, f"experiments/{name}/sweep.yaml"), config_loader() as loader:
-        master = compose_sweep(loader, arguments)
-        params, arms = grid_of(master)
-        return plan(loader, master, [*params, *arguments], arms)
+    return plan_command([f"experiment={name}"], where=f"experiments/{name}/sweep.yaml")
+
+
+def print_collapsed(runs: Sequence[PlannedRun]) -> None:
+    """Print the keys of a sweep whose values are all one run to it, as no number hangs on them."""
+    jobs = [[pairs(job) for job in (run.overrides, *run.same)] for run in runs]
+    for key in {key: None for of_run in jobs for job in of_run for key in job}:
+        values = [{job.get(key) for job in of_run} for of_run in jobs]
+        count = len(set.union(*values))
+        if count > 1 and all(len(each) == count for each in values):
+            ids = "one run id" if len(runs) == 1 else "the same run ids"
+            say(f"{key}: its {count} values give {ids}; only the first is trained")
 
 
 def grid_of(master: DictConfig) -> tuple[list[str], Mapping[str, Any] | None]:

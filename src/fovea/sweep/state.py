@@ -24,11 +24,11 @@ class State:
     """What has become of a run.
 
     Args:
-        kind: ``stale`` is a finished run of other code or other data than there are now.
+        kind: ``stale`` is a finished run of other code than there is now.
         note: what has changed, the epochs behind an interrupted run, or why a run failed.
         seconds: spent on it.
         epochs: behind it.
-        redo: it is to be trained: it is not finished, or it is of other data.
+        redo: it is to be trained: it is not finished.
     """
 
     kind: Kind
@@ -37,9 +37,13 @@ class State:
     epochs: int = 0
     redo: bool = True
 
+    @property
+    def finished(self) -> bool:
+        return self.kind in ("done", "stale")
+
 
 class States:
-    """Looks up the states of planned runs; reads each data set at most once.
+    """Looks up the states of planned runs; no data is read.
 
     Args:
         runs: the plan.
@@ -47,7 +51,6 @@ class States:
 
     def __init__(self, runs: Iterable[PlannedRun]) -> None:
         self.runs = {run.folder.id: run for run in runs}  # arms may share a run
-        self._fingerprints: dict[str, str | None] = {}
 
     @cached_property
     def by_id(self) -> dict[str, State]:
@@ -80,26 +83,14 @@ class States:
 
     def _finished(self, run: PlannedRun, seconds: float | None, epochs: int) -> State:
         try:
-            recorded = run.folder.read("data.json").get("fingerprint")
+            run.folder.read("data.json")  # or it is damaged
             code = run.folder.read("environment.json").get("code", {})
         except RecordError as error:
             return State("damaged", str(error), seconds, epochs)
-        if recorded and self._fingerprint(run.config) not in (recorded, None):
-            return State("stale", "the data has changed: trained again", seconds, epochs)
         if code and (changed := changed_modules(code, code_of(run.config))):
             note = f"the code has changed since: {', '.join(changed)}"
             return State("stale", note, seconds, epochs, redo=False)
         return State("done", "", seconds, epochs, redo=False)
-
-    def _fingerprint(self, config: Mapping[str, Any]) -> str | None:
-        """Return the fingerprint of a run's data as it is now; ``None`` where it is not here."""
-        data = config["data"]
-        key = json.dumps([data["source"], data["root"], data["skip_bad"]], sort_keys=True)
-        if key not in self._fingerprints:
-            from fovea.training.assemble import data_fingerprint  # torch: only if it is needed
-
-            self._fingerprints[key] = data_fingerprint(data)
-        return self._fingerprints[key]
 
 
 class Costs:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -106,7 +105,7 @@ class Wandb:
     def start(self, info: RunInfo) -> Logger:
         import wandb
 
-        shutil.rmtree(info.folder.path / "wandb", ignore_errors=True)
+        info.folder.discard("wandb")
         with contextlib.chdir(Path(__file__).parent):  # where there is no wandb/settings to obey
             wandb.setup(wandb.Settings(silent=True, disable_git=True, disable_code=True))
         try:
@@ -225,7 +224,7 @@ class TensorBoard(_FileTracker):
             raise ConfigError("tracking=tensorboard needs TensorBoard; install fovea[tensorboard]")
 
     def start(self, info: RunInfo) -> Logger:
-        shutil.rmtree(info.folder.path / "tensorboard", ignore_errors=True)
+        info.folder.discard("tensorboard")
         return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
 
 
@@ -233,5 +232,5 @@ class Csv(_FileTracker):
     """Lightning's CSV logger in the run's folder."""
 
     def start(self, info: RunInfo) -> Logger:
-        shutil.rmtree(info.folder.path / "csv", ignore_errors=True)
+        info.folder.discard("csv")
         return CSVLogger(str(info.folder.path), name="csv", version="")

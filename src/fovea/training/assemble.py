@@ -68,11 +68,12 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     return Lab(data, task, settings, probe)
 
 
-def data_fingerprint(node: Mapping[str, Any]) -> str | None:
-    """Return the fingerprint of the data set that a ``data`` config names; ``None``: not here."""
+def data_state(node: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """Return fingerprint and classes of a ``data`` config's data set; ``None``: it is not here."""
     try:
         data: ImageData = build("data", node)
-        return fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
+        content = fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
+        return content, tuple(data.source.spec(data.root).classes)
     except DataError:
         return None
 

@@ -7,17 +7,20 @@ import os
 import platform
 import time
 import traceback
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
 
+from fovea import deleting
 from fovea.config.build import build
-from fovea.config.errors import FoveaError
+from fovea.config.errors import FoveaError, RecordError
+from fovea.config.printing import PrintableFormatter
 from fovea.records import RunFolder, Status
 from fovea.tracking.environment import process_seconds
 from fovea.tracking.guarded import Guarded
@@ -36,6 +39,7 @@ class Recording:
         config: the resolved config.
         run: where the record goes.
         choices: the option chosen of each config group, for names and tags.
+        overrides: what composed the config.
 
     Attributes:
         name: model, data and seed.
@@ -43,10 +47,17 @@ class Recording:
             process for its first run.
         seconds_before: how long the run took before it was interrupted.
         summary: as written last.
+
+    Raises:
+        RecordError: the folder holds something else than this run's record, or a symbolic link.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]
+        self,
+        config: Mapping[str, Any],
+        run: RunFolder,
+        choices: Mapping[str, str],
+        overrides: Sequence[str] = (),
     ) -> None:
         self._started = time.perf_counter()
         self.origin = self._started if next(_earlier) else self._started - process_seconds()
@@ -62,12 +73,15 @@ class Recording:
             "name": self.name,
             "experiment": config["experiment"],
             "choices": dict(choices),
+            "overrides": list(overrides),
             "seed": config["seed"],
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "process": {"host": platform.node(), "pid": os.getpid()},
         }
-        if config["rerun"]:
+        deleting.require_own(run.path)
+        self._new = not run.path.exists()
+        if config["rerun"] and not _is_rerun(run):
             run.clear()
         run.write("config.yaml", config)
         run.write("summary.json", self.summary)
@@ -88,15 +102,23 @@ class Recording:
         self._tracker.finish(0)
 
     def fail(self, error: BaseException) -> None:
-        """Record what ended a run that was not finished, as far as that can be written."""
+        """Record what ended a run that was not finished, as far as that can be written.
+
+        A mistake that kept it from its first step leaves no record where there was none, and
+        nothing is sent to its tracker.
+        """
         if self.summary["status"] == "finished":  # interrupted while its tracker was told
+            return
+        mistake = isinstance(error, FoveaError) and not self._tracked
+        if mistake and self._new:
+            deleting.delete_record(self._run.path)
             return
         interrupted = isinstance(error, KeyboardInterrupt)
         told = isinstance(error, FoveaError | KeyboardInterrupt)
         log.error("%s", _one_line(error) if told else traceback.format_exc())
         with suppress(OSError):  # a full disk may be what ended it
             self._end("interrupted" if interrupted else "failed", error=_one_line(error))
-        if not (self._tracked or interrupted):
+        if not (self._tracked or interrupted or mistake):
             self.track()
         self._tracker.finish(1)
 
@@ -105,6 +127,38 @@ class Recording:
         ended = self.summary | {"status": status, "seconds": round(seconds, 2)} | more
         self._run.write("summary.json", ended)
         self.summary = ended  # a full disk may have kept it from being written
+
+
+@contextmanager
+def log_file(file: Path) -> Iterator[None]:
+    """Within it, everything that is logged goes to a run's log, and nothing to the terminal."""
+    root = logging.getLogger()
+    handler = _Log(file, encoding="utf-8")
+    handler.setFormatter(PrintableFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+        handler.close()
+
+
+class _Log(logging.FileHandler):
+    """A log that does without what cannot be written, on a full disk for instance."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's name)
+        """Lose the record."""
+
+
+def _is_rerun(run: RunFolder) -> bool:
+    """Whether a run was begun with ``rerun=true`` and is not finished: it can be resumed."""
+    try:
+        return run.status != "finished" and RunFolder(run.path).config["rerun"]
+    except (RecordError, KeyError):
+        return False
 
 
 def _one_line(error: BaseException) -> str:

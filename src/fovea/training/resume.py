@@ -1,15 +1,15 @@
-"""Where a run that was interrupted can be taken up."""
+"""Where a run that was interrupted can be resumed."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fovea.config.code import changed_modules, code_of
-from fovea.config.errors import RecordError
+from fovea.config.errors import DataError, RecordError
 from fovea.records import RunFolder
 from fovea.tracking.environment import installed_versions
 from fovea.training.assemble import load_checkpoint
@@ -38,22 +38,34 @@ class Interrupted:
     compiled: bool
 
 
-def take_up(run: RunFolder, config: Mapping[str, Any], fingerprint: str) -> Interrupted | None:
-    """Return where a run can be taken up, or ``None``, its record cleared, where it starts anew.
+def take_up(
+    run: RunFolder, config: Mapping[str, Any], fingerprint: str, classes: Sequence[str]
+) -> Interrupted | None:
+    """Return where a run can be resumed, or ``None``, its record cleared, where it starts anew.
 
-    A run starts anew that has no checkpoint, a damaged one, or one of other code, packages or data:
-    half a training of each would be the result of neither. The log says so.
+    A run starts anew that has no checkpoint, a damaged one, or one of other code or packages: half
+    a training of each would be the result of neither. The log says why.
 
     Args:
         run: the record as the interrupted run left it, its config and summary apart.
         config: of the run.
-        fingerprint: of the data as it is now.
+        fingerprint, classes: of the data as it is now.
+
+    Raises:
+        DataError: it was begun on other data, and ``rerun`` does not ask to start anew.
     """
     if (run.checkpoints / "last.ckpt").is_file():
         try:
-            if not (differs := _differs(run, config, fingerprint)):
+            differs = other_data(run.read("data.json"), fingerprint, classes)
+            if differs and not config["rerun"]:
+                raise DataError(
+                    f"run {run.id} was begun on other data ({differs}) than data.root="
+                    f"{config['data'].get('root')} holds; set the one it was begun on, or start "
+                    "anew with rerun=true"
+                )
+            if not (differs := differs or _differs(run, config)):
                 own = load_checkpoint(run, "last")["fovea"]
-                log.info("taken up after %d epochs", len(own["history"]))
+                log.info("resumed after %d epochs", len(own["history"]))
                 return Interrupted(
                     file=run.checkpoints / "last.ckpt",
                     epochs=own["history"],
@@ -68,13 +80,20 @@ def take_up(run: RunFolder, config: Mapping[str, Any], fingerprint: str) -> Inte
     return None
 
 
-def _differs(run: RunFolder, config: Mapping[str, Any], fingerprint: str) -> str:
+def other_data(recorded: Mapping[str, Any], fingerprint: str, classes: Sequence[str]) -> str:
+    """Return in what data differs from what a run's ``data.json`` describes; '' for in nothing."""
+    if recorded.get("fingerprint", fingerprint) != fingerprint:
+        return "the data has changed"
+    if list(recorded.get("classes", classes)) != list(classes):
+        return "the classes have other names"
+    return ""
+
+
+def _differs(run: RunFolder, config: Mapping[str, Any]) -> str:
     """Return in what the record differs from what would be trained now; '' for in nothing."""
     environment = run.read("environment.json")
     if changed := changed_modules(environment["code"], code_of(config)):
         return f"the code has changed ({', '.join(changed)})"
-    if run.read("data.json")["fingerprint"] != fingerprint:
-        return "the data has changed"
     packages, now = environment["packages"], installed_versions()
     if changed := [name for name in _SAME_PACKAGES if packages.get(name) != now.get(name)]:
         return f"other versions of {', '.join(changed)}"

@@ -23,7 +23,7 @@ from fovea.training.checkpoints import MONITOR, Checkpoints
 from fovea.training.compiling import Choice, CompiledTraining, choose
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
-from fovea.training.recording import Recording
+from fovea.training.recording import Recording, log_file
 from fovea.training.results import describe_data, describe_machine, write_results
 from fovea.training.resume import take_up
 
@@ -32,7 +32,12 @@ log = logging.getLogger(__name__)
 _PICTURES = 32  # test images a tracker shows
 
 
-def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str]) -> dict[str, Any]:
+def train(
+    config: Mapping[str, Any],
+    run: RunFolder,
+    choices: Mapping[str, str],
+    overrides: Sequence[str] = (),
+) -> dict[str, Any]:
     """Train a run, test it once, and leave its record; take it up where it was interrupted.
 
     A run of no epochs builds its network and leaves what that costs; no image is read.
@@ -41,23 +46,26 @@ def train(config: Mapping[str, Any], run: RunFolder, choices: Mapping[str, str])
         config: the resolved config.
         run: where the record goes.
         choices: the option chosen of each config group, for names and tags.
+        overrides: what composed the config, for the record.
 
     Returns:
         The run's summary.
 
     Raises:
-        FoveaError: the config or the data does not allow it. The run is recorded as failed.
+        FoveaError: the config or the data does not allow it, or the folder is not this run's. A
+            run that had no record before and took no step leaves none.
     """
-    recording = Recording(config, run, choices)
-    try:
-        with quiet_libraries():
-            if config["epochs"] == 0:
-                recording.finish(_count(config, run))
-            else:
-                recording.finish(*_train_and_test(config, run, recording))
-    except BaseException as error:
-        recording.fail(error)
-        raise
+    recording = Recording(config, run, choices, overrides)
+    with log_file(run.path / "train.log"):
+        try:
+            with quiet_libraries():
+                if config["epochs"] == 0:
+                    recording.finish(_count(config, run))
+                else:
+                    recording.finish(*_train_and_test(config, run, recording))
+        except BaseException as error:
+            recording.fail(error)
+            raise
     return recording.summary
 
 
@@ -90,7 +98,7 @@ def _train(
     """
     data, settings = lab.data, lab.settings
     data.setup()
-    interrupted = take_up(run, config, data.fingerprint)
+    interrupted = take_up(run, config, data.fingerprint, data.spec.classes)
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
     describe_data(run, data)
     compiling = (

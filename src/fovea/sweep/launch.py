@@ -1,0 +1,80 @@
+"""Runs trained as the ``launcher`` config group says: in worker processes, or in this one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fovea.config.build import build
+from fovea.config.printing import say
+from fovea.launchers import Launcher
+from fovea.sweep.plan import PlannedRun
+from fovea.workers import NotDoneError, run_in_workers
+
+Outcome = Mapping[str, Any] | Exception | None
+
+
+def launch(runs: Sequence[PlannedRun]) -> list[Outcome]:
+    """Train runs; return what came of each: as :func:`train_run`, or what it raised.
+
+    With ``stop_on_failure`` that is ``NotDoneError`` for those that another's failure stopped.
+    """
+    config = runs[0].config
+    stops = config["stop_on_failure"]
+    launcher: Launcher = build("launcher", config["launcher"])
+    environments = launcher.environments(len(runs), config["trainer"])
+    if not environments:
+        return _one_after_another(runs, stops)
+    threads = environments[0]["OMP_NUM_THREADS"]
+    say(f"{len(runs)} runs in {len(environments)} workers, CPU threads: {threads}")
+    return run_in_workers(
+        train_run, runs, environments, lambda outcome: stops and isinstance(outcome, Exception)
+    )
+
+
+def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
+    """Train one run, in whatever process; return its summary.
+
+    A run that another process trains, or has trained meanwhile, is left to it: ``None``. A finished
+    one is trained again beside its record, which it replaces when it is finished.
+
+    Raises:
+        Exception: whatever ended the run.
+    """
+    run = planned.folder
+    with run.lock() as free:
+        if not free or run.replace_by_rerun():  # a rerun that was killed when it had finished
+            return None
+        status = run.status
+        if status == "finished" and not planned.config["rerun"]:
+            return None
+        from fovea.training.train import train
+
+        beside = planned.config["rerun"] and status in ("finished", "damaged")
+        folder = run.rerun if beside else run
+        summary = train(planned.config, folder, planned.choices, planned.overrides)
+        run.replace_by_rerun()
+    say(
+        f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
+    )
+    return summary
+
+
+def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for run in runs:
+        if stops and any(isinstance(each, Exception) for each in outcomes):
+            outcomes.append(NotDoneError())
+            continue
+        try:
+            outcomes.append(train_run(run))
+        except Exception as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _result(summary: Mapping[str, Any]) -> str:
+    accuracy = summary["metrics"].get("test/accuracy")
+    if accuracy is None:  # nothing was trained
+        return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
+    return f"test accuracy {accuracy:6.2%}"
