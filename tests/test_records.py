@@ -49,28 +49,44 @@ def test_history_keeps_every_column_and_digit(outputs: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"status": "fin', "Unterminated string"),
-        ("", "Expecting value"),
-        ("[1, 2]", "not an object"),
+        ('{"status": "fin', ":1: not JSON (unterminated string)"),
+        ("", ":1: not JSON (expecting value)"),
+        ("[1, 2]", ": not an object"),
+        ("[" * 100_000, ": lists and mappings nested more than 50 levels deep"),
     ],
 )
 def test_a_damaged_summary_is_named(outputs: Path, content: str, reason: str) -> None:
     run = recorded(outputs, "0123456789ab")
     (run.path / "summary.json").write_text(content)
-    with pytest.raises(RecordError, match=reason) as damage:
+    with pytest.raises(RecordError) as damage:
         _ = run.summary
     assert run.status == "damaged"
-    assert str(damage.value).startswith(f"{run.path / 'summary.json'}: damaged (")
-    assert str(damage.value).endswith("; train it again with rerun=true")
+    file = run.path / "summary.json"
+    assert str(damage.value) == f"{file}{reason}; train it again with rerun=true"
 
 
-@pytest.mark.parametrize("content", [None, "a: [", "just text"])
-def test_a_damaged_config_is_named(outputs: Path, content: str | None) -> None:
+TENS = ("ab", "bc", "cd", "de")
+BOMB = "".join(f"- &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in TENS)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, ": missing"),
+        ("a: [", ":1: not YAML (did not find expected node content)"),
+        ("just text", ": not a config"),
+        (f"- &a {list(range(10))}\n{BOMB}", ":4: aliases stand for more than 10,000 values"),
+        ("seed: !!python/name:os.system", ":1: tag tag:yaml.org,2002:python/name:os.system: tags"),
+    ],
+)
+def test_a_damaged_config_is_named(outputs: Path, content: str | None, reason: str) -> None:
     run = recorded(outputs, "0123456789ab")
     if content is not None:
         (run.path / "config.yaml").write_text(content)
-    with pytest.raises(RecordError, match=r"config\.yaml: (unreadable|not a config)"):
+    with pytest.raises(RecordError) as damage:
         _ = run.config
+    assert str(damage.value).startswith(f"{run.path / 'config.yaml'}{reason}")
+    assert str(damage.value).endswith("; train it again with rerun=true")
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
@@ -163,8 +179,9 @@ def test_what_json_has_no_number_for_is_null(outputs: Path) -> None:
     }
 
 
-def test_a_damaged_history_is_named(outputs: Path) -> None:
+@pytest.mark.parametrize("content", ["epoch\nab", "epoch\n1,2", f"epoch\n{'1' * 200_000}"])
+def test_a_damaged_history_is_named(outputs: Path, content: str) -> None:
     run = recorded(outputs, "0123456789ab")
-    (run.path / "history.csv").write_text("epoch,loss\n0,ab")
+    (run.path / "history.csv").write_text(content)
     with pytest.raises(RecordError, match=r"history\.csv: damaged .* train it again"):
         run.history()

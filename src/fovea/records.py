@@ -22,8 +22,10 @@ import yaml
 from filelock import FileLock, Timeout
 
 from fovea import deleting
-from fovea.config.errors import RecordError, did_you_mean
+from fovea.config.errors import RecordError, did_you_mean, one_line
+from fovea.config.files import read_json, read_text, read_yaml
 
+_REMEDY = "train it again with rerun=true"
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
 
 
@@ -52,14 +54,13 @@ class RunFolder:
         Raises:
             RecordError: the file is missing or damaged.
         """
+        file = self.path / "config.yaml"
         try:
-            config = yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError) as error:
-            raise RecordError(f"{self.path / 'config.yaml'}: unreadable ({error})") from error
+            config = read_yaml(file, RecordError, limit=4 * 10**6, remedy=_REMEDY)
+        except FileNotFoundError:
+            raise RecordError(f"{file}: missing; {_REMEDY}") from None
         if not isinstance(config, dict):
-            raise RecordError(
-                f"{self.path / 'config.yaml'}: not a config; train it again with rerun=true"
-            )
+            raise RecordError(f"{file}: not a config; {_REMEDY}")
         return config
 
     @property
@@ -203,18 +204,16 @@ class RunFolder:
             RecordError: the file is damaged.
         """
         file = self.path / "history.csv"
-        if not file.is_file():
-            return []
         try:
-            with file.open(newline="", encoding="utf-8") as stream:
-                return [
-                    {key: float(value) for key, value in row.items() if value != ""}
-                    for row in csv.DictReader(stream)
-                ]
-        except (OSError, ValueError, TypeError) as error:
-            raise RecordError(
-                f"{file}: damaged ({error}); train it again with rerun=true"
-            ) from error
+            text = read_text(file, RecordError, limit=256 * 10**6, remedy=_REMEDY)
+            return [
+                {key: float(value) for key, value in row.items() if value != ""}
+                for row in csv.DictReader(io.StringIO(text))
+            ]
+        except FileNotFoundError:
+            return []
+        except (ValueError, TypeError, csv.Error) as error:
+            raise RecordError(f"{file}: damaged ({one_line(error, 100)}); {_REMEDY}") from error
 
     def read(self, name: str) -> dict[str, Any]:
         """Read a JSON file of the record; an empty dict where there is none.
@@ -224,15 +223,11 @@ class RunFolder:
         """
         file = self.path / name
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = read_json(file, RecordError, remedy=_REMEDY)
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise RecordError(
-                f"{file}: damaged ({error}); train it again with rerun=true"
-            ) from error
         if not isinstance(content, dict):
-            raise RecordError(f"{file}: damaged (not an object); train it again with rerun=true")
+            raise RecordError(f"{file}: not an object; {_REMEDY}")
         return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:

@@ -103,7 +103,7 @@ def test_bad_yaml(name: str, tmp_path: Path) -> None:
 
 BAD_JSON = {
     "comma": ('{"a": 1,\n}', ":2: not JSON (expecting property name enclosed in double quotes)"),
-    "cut short": ('{"a": "b', ":1: not JSON (unterminated string starting at)"),
+    "cut short": ('{"a": "b', ":1: not JSON (unterminated string)"),
     "empty": ("", ":1: not JSON (expecting value)"),
     "deep": ("[" * 300_000, f": lists and mappings {DEEP}"),
     "a little deep": ('{"a":' * 51 + "1" + "}" * 51, f": lists and mappings {DEEP}"),

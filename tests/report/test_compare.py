@@ -95,7 +95,7 @@ def test_many_runs_have_a_short_file_name(outputs: Path) -> None:
         (["a"], "compare needs two runs or more, and a is one"),
         (["a", "a"], "compare needs two runs or more, and a, a is one"),
         (["a", "zzz"], "no run 'zzz' in"),
-        (["a", "cut"], "summary.json: damaged"),
+        (["a", "cut"], "summary.json:1: not JSON"),
     ],
 )
 def test_bad_runs_are_refused_in_one_line(

@@ -220,7 +220,7 @@ def spoil_environment(run: RunFolder) -> None:
     [
         (spoil_checkpoint, "last.ckpt: damaged"),
         (spoil_code, "the code has changed (fovea.models.mlp)"),
-        (spoil_environment, "environment.json: damaged"),
+        (spoil_environment, "environment.json:1: not JSON"),
     ],
 )
 def test_what_cannot_be_taken_up_starts_anew_and_is_named(

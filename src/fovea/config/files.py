@@ -129,7 +129,8 @@ def read_json(
         value = json.loads(text)
         _check_depth(value)
     except json.JSONDecodeError as problem:
-        what = f"not JSON ({problem.msg[:1].lower()}{problem.msg[1:]})"
+        reason = problem.msg.removesuffix(" starting at")
+        what = f"not JSON ({reason[:1].lower()}{reason[1:]})"
         raise error(f"{file}:{problem.lineno}: {what}{_then(remedy or 'fix that line')}") from None
     except ValueError as problem:  # more digits than Python makes a number of
         raise error(f"{file}: {str(problem).partition(';')[0]}{_then(remedy)}") from None
