@@ -417,3 +417,14 @@ def test_values_that_are_one_run_are_reported(
         "trainer.threads: its 2 values give the same run ids; only the first is trained"
     ]
     assert collapsed("seed=0,1,0", "optimizer.lr=1,2") == []
+
+
+def test_a_rerun_of_another_process_is_left_to_it(
+    finished: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = content(finished.path)
+    with finished.lock() as free:
+        assert free
+        assert fovea("train", *SMALL, "rerun=true") == 0
+    assert f"{finished.id} is being trained again by another process" in capsys.readouterr().out
+    assert content(finished.path) == before

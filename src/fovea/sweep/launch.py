@@ -43,9 +43,11 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     """
     run = planned.folder
     with run.lock() as free:
+        status = run.status
+        if not free and status == "finished":
+            say(f"{run.id} is being trained again by another process: left to it")
         if not free or run.replace_by_rerun():  # a rerun that was killed when it had finished
             return None
-        status = run.status
         if status == "finished" and not planned.config["rerun"]:
             return None
         from fovea.training.train import train
