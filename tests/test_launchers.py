@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fovea import launchers
-from fovea.launchers import Auto, Inline, Workers, visible_gpus
+from fovea.config.errors import ConfigError
+from fovea.launchers import Auto, Inline, Workers, require_devices, visible_gpus
 
 TRAINER = {"accelerator": "auto", "threads": None}
 
@@ -88,3 +89,38 @@ def test_auto_starts_no_worker_where_it_would_be_the_only_one() -> None:
     assert size(Auto(), 100) == (8, "1")
     assert Auto(threads=8).environments(100, TRAINER) == []
     assert Auto(workers=1).environments(100, TRAINER) == []
+
+
+@pytest.mark.parametrize(
+    ("gpus", "accelerator", "devices", "refusal"),
+    [
+        (
+            "",
+            "gpu",
+            1,
+            "trainer.accelerator=gpu: there is no GPU that this process may use; set",
+        ),
+        ("", "cuda", 1, "trainer.accelerator=cuda: there is no GPU"),
+        ("", "auto", 8, None),
+        ("", "auto", 9, "trainer.devices=9: there are 8 CPU cores here; set fewer"),
+        ("0,1", "auto", 2, None),
+        ("0,1", "gpu", 3, "trainer.devices=3: there are 2 GPUs here; set fewer"),
+        ("0,1", "cpu", 8, None),
+        ("0,1", "mps", 1, None),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(
+    gpus: str,
+    accelerator: str,
+    devices: int,
+    refusal: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", gpus)
+    trainer = {"accelerator": accelerator, "devices": devices}
+    if refusal is None:
+        require_devices(trainer)
+        return
+    with pytest.raises(ConfigError) as caught:
+        require_devices(trainer)
+    assert str(caught.value).startswith(refusal)
