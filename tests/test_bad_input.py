@@ -5,14 +5,11 @@ One row is one mistake; all run in this process.
 
 from __future__ import annotations
 
-import logging
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
 from fovea.cli import main
 
@@ -195,22 +192,10 @@ ARGUMENTS = [
 MISTAKES = [*OVERRIDES, *EXPERIMENTS, *ARGUMENTS]
 
 
-@pytest.fixture
-def _hydra() -> Iterator[None]:
-    """Leave Hydra, the arguments and the logging as they were."""
-    arguments, level, handlers = sys.argv, logging.root.level, list(logging.root.handlers)
-    yield
-    GlobalHydra.instance().clear()
-    sys.argv = arguments
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
 def below(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*"))
 
 
-@pytest.mark.usefixtures("_hydra")
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 def test_a_mistake_is_one_line_and_leaves_nothing(
     mistake: Mistake,
@@ -225,7 +210,6 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content if isinstance(content, bytes) else content.encode())
     monkeypatch.chdir(here)
-    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")  # the command sets it
     monkeypatch.setenv("FOVEA_OUTPUTS", str(tmp_path / "outputs"))
     monkeypatch.setenv("FOVEA_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("FOVEA_CACHE", str(tmp_path / "cache"))

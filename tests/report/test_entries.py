@@ -13,6 +13,8 @@ from fovea.report.entries import Entry, planned, recorded
 from fovea.sweep.plan import plan_experiment
 from fovea.tables.results import published
 
+TENS = ("ab", "bc", "cd", "de", "ef", "fg")  # each ten times the one before
+
 
 def entry(outputs: Path, run: str = "a") -> Entry:
     (found,) = (each for each in recorded(all_runs(outputs)) if each.id == run)
@@ -49,6 +51,9 @@ def test_the_overrides_of_a_run_of_an_earlier_version(outputs: Path) -> None:
     run.write("summary.json", summary)
     write_atomic(run.path / ".hydra" / "overrides.yaml", b"- seed=3\n")
     assert entry(outputs).command == "fovea train seed=3 rerun=true"
+    tens = [f"- &{new} [{', '.join([f'*{old}'] * 10)}]\n" for old, new in TENS]
+    write_atomic(run.path / ".hydra" / "overrides.yaml", ("- &a [x]\n" + "".join(tens)).encode())
+    assert entry(outputs).command is None
 
 
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])

@@ -152,6 +152,14 @@ def test_a_readme_without_markers_gets_them_at_its_end(experiment: Path) -> None
     assert (experiment / "README.md").read_text().startswith(f"# Mine\n\nA question.\n\n{BEGIN}\n")
 
 
+def test_a_readme_that_is_no_text_is_refused(experiment: Path) -> None:
+    (experiment / "README.md").write_bytes(b"# Mine\n\xff\n")
+    with pytest.raises(ConfigError, match=r"README\.md:2: byte 0xff is not UTF-8"):
+        publish_experiment(finished())
+    assert (experiment / "README.md").read_bytes() == b"# Mine\n\xff\n"
+    assert not (experiment / "table.svg").exists()
+
+
 @pytest.mark.parametrize("text", [BEGIN, END, END + BEGIN, BEGIN + END + BEGIN + END])
 def test_markers_that_are_no_pair_are_refused(experiment: Path, text: str) -> None:
     (experiment / "README.md").write_text(text)

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
-
 from fovea.config.errors import RecordError
+from fovea.config.files import read_yaml
 from fovea.records import RunFolder
 from fovea.report.differences import settings
 from fovea.sweep.plan import PlannedRun
@@ -151,8 +150,7 @@ def _overrides(run: RunFolder) -> list[str] | None:
     try:
         overrides = run.summary.get("overrides")
         if overrides is None:  # recorded by an earlier version
-            text = (run.path / ".hydra" / "overrides.yaml").read_text(encoding="utf-8")
-            overrides = yaml.safe_load(text)
-    except (OSError, yaml.YAMLError, RecordError):
+            overrides = read_yaml(run.path / ".hydra" / "overrides.yaml", RecordError)
+    except (FileNotFoundError, RecordError):
         return None
     return [str(each) for each in overrides] if isinstance(overrides, list) else None

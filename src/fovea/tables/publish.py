@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from fovea.config.errors import ConfigError
+from fovea.config.files import read_text
 from fovea.records import write_atomic
 from fovea.tables.markdown import markdown
 from fovea.tables.results import FILE, Result, to_text
@@ -77,7 +78,7 @@ def differing_files(table: Table, written: Mapping[str, str], folder: Path) -> l
 
     def there(name: str) -> str:
         file = folder / name
-        return file.read_text(encoding="utf-8") if file.is_file() else ""
+        return read_text(file) if file.exists() else ""
 
     drawing = figures(table, ("svg",))["svg"].decode()
     differing = [name for name, text in written.items() if there(name) != text]
@@ -115,7 +116,7 @@ def _provenance(results: Sequence[Result]) -> Iterable[str]:
 def _readme(folder: Path, generated: str) -> str:
     """Return the README with its generated part in place; at its end where it has no markers."""
     file = folder / README
-    text = file.read_text(encoding="utf-8") if file.is_file() else f"# {folder.name}\n"
+    text = read_text(file) if file.exists() else f"# {folder.name}\n"
     part = f"{BEGIN}\n\n{generated}\n\n{END}"
     counts = text.count(BEGIN), text.count(END)
     if counts == (0, 0):
