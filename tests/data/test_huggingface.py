@@ -106,6 +106,58 @@ def test_integers_without_names_are_their_own_names(table: Table, write: Write) 
     assert HuggingFace(folder="set").spec(root).classes == ("0", "1", "2")
 
 
+def test_labels_are_matched_by_name_across_shards_and_parts(table: Table, write: Write) -> None:
+    root = write(
+        {
+            "train-0.parquet": table({"label": ["cat", "dog", "A\u0308ffin"]}, label=[0, 1, 2]),
+            "train-1.parquet": table({"label": ["\u00c4ffin", "dog", "cat"]}, label=[0, 1, 2]),
+            "test-0.parquet": table({"label": ["dog", "cat"]}, label=[0, 1]),
+            "validation-0.parquet": table(label=[1, 0]),
+        }
+    )
+    assert HuggingFace(folder="set").spec(root).classes == ("cat", "dog", "\u00c4ffin")
+    splits = read(root)
+    assert splits.train.labels.tolist() == [0, 1, 2, 2, 1, 0]
+    assert splits.test is not None
+    assert splits.val is not None
+    assert splits.test.labels.tolist() == [1, 0]
+    assert splits.val.labels.tolist() == [1, 0]  # its numbers are in the one list there is
+
+
+def test_other_classes_are_refused_with_both_lists(table: Table, write: Write) -> None:
+    other = table({"label": ["cat", "cow"]}, label=[0, 1])
+    root = write({"train-0.parquet": table(NAMES), "test-0.parquet": other})
+    with pytest.raises(DataError) as caught:
+        read(root)
+    assert str(caught.value) == (
+        "test-0.parquet: its classes (cat, cow) are not those of train-0.parquet (cat, dog): "
+        "no 'cow' there"
+    )
+
+
+def test_parts_by_their_usual_names_and_what_is_not_used(table: Table, write: Write) -> None:
+    root = write(
+        {
+            "Training-0.parquet": table(NAMES),
+            "test_set.parquet": table(NAMES, label=[0]),
+            "extra-0.parquet": table(NAMES),
+        }
+    )
+    splits = read(root)
+    assert (len(splits.train), splits.val) == (3, None)
+    assert splits.test is not None
+    assert splits.test.labels.tolist() == [0]
+    assert splits.notes == ["not used: extra-0.parquet"]
+    with pytest.raises(DataError, match="both 'Training' and 'train' are a train part"):
+        read(write({"train-0.parquet": table(NAMES)}))
+
+
+@pytest.mark.parametrize("key", ["subset", "revision"])
+def test_a_key_of_the_hub_has_no_effect_on_files(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"data\.source\.{key}=v1: has no effect on Parquet"):
+        HuggingFace(folder="set", **{key: "v1"})
+
+
 def test_columns_are_found_by_type_and_chosen_by_name(table: Table, write: Write) -> None:
     fine = {"fine": [0, 1], "coarse": [0, 0]}
     names = {"fine": [*"ab"], "coarse": ["c"]}

@@ -70,9 +70,9 @@ def _files(given: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for item in map(Path, given):
         if item.is_dir():
-            from fovea.data.image_folder import image_files
+            from fovea.data.files import find_images
 
-            files += image_files(item)
+            files += find_images(item).images
         elif item.is_file():
             files.append(item)
         else:

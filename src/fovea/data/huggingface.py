@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 import torch
 
 from fovea.config.errors import ConfigError, DataError, did_you_mean
-from fovea.data.image_folder import PART_NAMES
+from fovea.data.files import class_name
+from fovea.data.layout import part_of, parts_of
 from fovea.data.parquet import CLASSES, Shard, open_shard
 from fovea.data.source import Files, ImageFile, Source, Spec, Splits
 from fovea.data.storage import missing
@@ -26,7 +29,8 @@ class HuggingFace(Source):
     """Encoded images of any size and mode with an integer label.
 
     Local sets are read from ``{train,validation,test}-*.parquet`` anywhere below ``folder``; those
-    of the hub lie in the ``datasets`` library's own cache.
+    of the hub lie in the ``datasets`` library's own cache. Labels are numbers in a list of names:
+    where a shard's list is another than the first's, they are matched by name.
 
     Args:
         name: the set's name on the hub; needs the ``datasets`` library.
@@ -37,7 +41,8 @@ class HuggingFace(Source):
         label_column: ``None`` finds the one column of class labels or, failing that, of integers.
 
     Raises:
-        ConfigError: not exactly one of ``name`` and ``folder``.
+        ConfigError: not exactly one of ``name`` and ``folder``, or a key of the hub beside
+            ``folder``.
     """
 
     name: str | None = None
@@ -52,32 +57,44 @@ class HuggingFace(Source):
             raise ConfigError(
                 "data.source: set either name=… (a set on the hub) or folder=… (Parquet files)"
             )
+        for key in ("subset", "revision"):
+            if self.folder is not None and getattr(self, key) is not None:
+                raise ConfigError(
+                    f"data.source.{key}={getattr(self, key)}: has no effect on Parquet files; "
+                    "leave it out, or set data.source.name instead of folder"
+                )
 
     def spec(self, root: Path) -> Spec:
-        shards = self._shards(root)
-        return Spec(classes=self._classes(shards["train"]), channels=3, image_size=None)
+        classes, _ = self._classes(self._tables(root).parts)
+        return Spec(classes=classes, channels=3, image_size=None)
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
-        shards = self._shards(root)
-        classes = len(self._classes(shards["train"]))
-        parts = {name: self._read_part(part, classes) for name, part in shards.items()}
-        return Splits(train=parts["train"], val=parts.get("val"), test=parts.get("test"))
+        tables = self._tables(root)
+        classes, where = self._classes(tables.parts)
+        parts = {name: self._read_part(part, classes, where) for name, part in tables.parts.items()}
+        notes = [f"not used: {', '.join(tables.unused)}"] if tables.unused else []
+        return Splits(parts["train"], parts.get("test"), parts.get("val"), notes=notes)
 
-    def _shards(self, root: Path) -> Mapping[str, Sequence[Shard]]:
-        """Return the tables of each part there is; ``train`` is always one of them."""
+    def _tables(self, root: Path) -> _Tables:
         if self.folder is not None:
             return _local(root / Path(self.folder).expanduser())
         assert self.name is not None
         return _from_hub(self.name, self.subset, self.revision)
 
-    def _classes(self, train: Sequence[Shard]) -> tuple[str, ...]:
-        _, column = self._columns(train[0])
-        names = _class_names(train[0]).get(column)
-        if names is None:
-            most = min(CLASSES, max(_FEW, sum(shard.rows for shard in train)))
-            highest = max(_highest(shard, column, most) for shard in train)
-            names = map(str, range(highest + 1))
-        return tuple(names)
+    def _classes(self, parts: Mapping[str, Sequence[Shard]]) -> tuple[tuple[str, ...], str]:
+        """Return the first list of class names there is, and the shard that has it."""
+        for shard in chain.from_iterable(parts.values()):
+            if names := self._names(shard):
+                return names, shard.name
+        train = parts["train"]
+        most = min(CLASSES, max(_FEW, sum(shard.rows for shard in train)))
+        highest = max(_highest(shard, self._columns(shard)[1], most) for shard in train)
+        return tuple(map(str, range(highest + 1))), train[0].name
+
+    def _names(self, shard: Shard) -> tuple[str, ...]:
+        """Return the class names of a shard's labels; none where it has none of its own."""
+        _, column = self._columns(shard)
+        return tuple(map(class_name, _class_names(shard).get(column, ())))
 
     def _columns(self, shard: Shard) -> tuple[str, str]:
         schema = shard.schema
@@ -90,40 +107,78 @@ class HuggingFace(Source):
             _choose(self.label_column, labels, "label_column", shard),
         )
 
-    def _read_part(self, shards: Sequence[Shard], classes: int) -> Files:
+    def _read_part(self, shards: Sequence[Shard], classes: tuple[str, ...], where: str) -> Files:
         items: list[ImageFile] = []
         labels: list[int] = []
         for shard in shards:
             image, label = self._columns(shard)
+            numbers = _numbers(shard.name, self._names(shard) or classes, classes, where)
             for row, (cell, value) in enumerate(shard.values(image, label)):
                 name = f"{shard.name}, row {row}"
-                if value is None or not 0 <= value < classes:
-                    raise DataError(f"{name}: {label} {value} is outside 0–{classes - 1}")
+                if value is None or not 0 <= value < len(numbers):
+                    raise DataError(f"{name}: {label} {value} is outside 0–{len(numbers) - 1}")
                 items.append(ImageFile(name, shard.content(cell, name)))
-                labels.append(value)
+                labels.append(numbers[value])
         if not items:
             raise DataError(f"{shards[0].name}: no rows")
         return Files(items, torch.tensor(labels))
 
 
-def _local(folder: Path) -> dict[str, list[Shard]]:
-    parts = {part: _parquet_files(folder, names) for part, names in PART_NAMES.items()}
-    if not parts["train"]:
-        raise missing("train-*.parquet", folder)
-    folders = {path.parent for paths in parts.values() for path in paths}
+@dataclass(frozen=True)
+class _Tables:
+    parts: Mapping[str, Sequence[Shard]]  # train is always one of them, and the first
+    unused: Sequence[str]  # names of files or parts
+
+
+def _numbers(
+    shard: str, names: tuple[str, ...], classes: tuple[str, ...], where: str
+) -> Sequence[int]:
+    """Return which class each of a shard's labels is.
+
+    Raises:
+        DataError: a name is not among the classes, or twice in a list.
+    """
+    if names == classes:
+        return range(len(classes))
+    known = {name: number for number, name in enumerate(classes)}
+    unknown = [name for name in names if name not in known]
+    if unknown or len(known) < len(classes) or len(set(names)) < len(names):
+        raise DataError(
+            f"{shard}: its classes ({_listed(names)}) are not those of {where} "
+            f"({_listed(classes)}){f': no {unknown[0]!r} there' if unknown else ''}"
+        )
+    return [known[name] for name in names]
+
+
+def _listed(names: Sequence[str], count: int = 4) -> str:
+    return ", ".join(names[:count]) + (f", … {len(names) - count} more" if names[count:] else "")
+
+
+def _local(folder: Path) -> _Tables:
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.rglob("*parquet")):
+        files.setdefault(re.split("[-.]", path.name)[0], []).append(path)
+    folders = {path.parent for name in files if part_of(name) for path in files[name]}
     if len(folders) > 1:
         names = ", ".join(sorted(str(path.relative_to(folder)) for path in folders))
         raise DataError(f"{folder}: several sets ({names}); set data.source.folder to one of them")
-    return {
-        part: [open_shard(path, folder) for path in paths] for part, paths in parts.items() if paths
-    }
+    parts = parts_of(files, folder)
+    if "train" not in parts:
+        raise missing("train-*.parquet", folder)
+    return _Tables(
+        {
+            part: [open_shard(path, folder) for path in files[name]]
+            for part, name in _in_order(parts)
+        },
+        [path.name for name in files.keys() - parts.values() for path in files[name]],
+    )
 
 
-def _parquet_files(folder: Path, names: Sequence[str]) -> list[Path]:
-    return sorted(path for name in names for path in folder.rglob(f"{name}[-.]*parquet"))
+def _in_order(parts: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(part, parts[part]) for part in ("train", "val", "test") if part in parts]
 
 
-def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, list[Shard]]:
+def _from_hub(name: str, subset: str | None, revision: str | None) -> _Tables:
     try:
         import datasets  # pyright: ignore[reportMissingImports]  # an optional extra
     except ImportError:
@@ -137,7 +192,12 @@ def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
         raise DataError(f"data.source.name={name}: {error}") from error
     config = getattr(datasets, "config", None)
     home = Path(config.HF_DATASETS_CACHE) if config else None  # of the images it has unpacked
-    parts = {
+    parts = parts_of(loaded, f"data.source.name={name}")
+    if "train" not in parts:
+        raise DataError(
+            f"data.source.name={name}: no train part (it has {', '.join(map(str, loaded))})"
+        )
+    shards = {
         part: [
             Shard(
                 name=f"{name} {alias}",
@@ -147,15 +207,9 @@ def _from_hub(name: str, subset: str | None, revision: str | None) -> dict[str, 
                 home=home,
             )
         ]
-        for part, names in PART_NAMES.items()
-        for alias in names
-        if alias in loaded
+        for part, alias in _in_order(parts)
     }
-    if "train" not in parts:
-        raise DataError(
-            f"data.source.name={name}: no train part (it has {', '.join(map(str, loaded))})"
-        )
-    return parts
+    return _Tables(shards, sorted(set(map(str, loaded)) - set(parts.values())))
 
 
 def _batches(table: pa.Table, columns: list[str]) -> Iterator[pa.RecordBatch]:

@@ -37,10 +37,12 @@ class Images:
     Args:
         pixels: uint8, ``(N, H, W, C)``.
         labels: int64, ``(N,)``.
+        content: see :class:`Files`.
     """
 
     pixels: Tensor
     labels: Tensor
+    content: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -83,10 +85,12 @@ class Files:
     Args:
         items: one per sample.
         labels: int64, ``(N,)``.
+        content: int64, ``(N,)``, equal for files of equal bytes in any part; ``None`` until known.
     """
 
     items: Sequence[ImageFile]
     labels: Tensor
+    content: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -104,6 +108,7 @@ class Splits:
     test: Images | Files | None
     val: Images | Files | None = None
     skipped: list[str] = field(default_factory=list)  # "file: reason", with data.skip_bad=true
+    notes: list[str] = field(default_factory=list)  # what was found and is not in the parts
 
     def __post_init__(self) -> None:
         for name, part in self.parts.items():
