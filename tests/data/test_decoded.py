@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from fovea.data.fingerprint import fingerprint
 from fovea.data.fit import Decoding
 from fovea.data.source import Files, ImageFile, Images, Splits
 
-DECODING: Decoding = (2, 1, "resize")
+DECODING = Decoding(2, 1, "resize")
 
 
 def encoded(value: int) -> bytes:
@@ -107,9 +108,9 @@ def test_what_changes_the_pixels_changes_the_entry(
     folder: Path, cache_folder: Path, count: Callable[[], int]
 ) -> None:
     decode(splits(folder))
-    decode(splits(folder), (2, 3, "resize"))
-    decode(splits(folder), (2, 1, "crop"))
-    decode(splits(folder), (3, 1, "resize"))
+    decode(splits(folder), Decoding(2, 3, "resize"))
+    decode(splits(folder), Decoding(2, 1, "crop"))
+    decode(splits(folder), Decoding(3, 1, "resize"))
     decode(splits(folder), skip_bad=True)
     assert count() == 5
     os.utime(folder / "2.png", (0, 0))
@@ -154,6 +155,20 @@ def test_without_a_place_to_write_memory_or_every_epoch_has_to_do(
     assert not held.mapped
     assert held.fingerprint == fingerprint(splits(folder))
     assert "decoded images not kept" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"twins": [[9, 0]]}, {"bad": {"train": [0, 1, 2]}, "twins": "?"}, {"depth": {"a": 1}}],
+)
+def test_a_damaged_entry_is_decoded_anew(
+    damage: dict[str, Any], folder: Path, cache_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    decode(splits(folder))
+    (about,) = cache_folder.glob("*.json")
+    about.write_text(json.dumps(json.loads(about.read_text()) | damage))
+    assert values(decode(splits(folder)).splits.train) == [0, 1, 2, 3]
+    assert "damaged cache entry, decoded anew" in caplog.messages[0]
 
 
 def test_what_is_decoded_fast_is_not_kept(

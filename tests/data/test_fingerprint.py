@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.fingerprint import fingerprint
+from fovea.data.fingerprint import difference, fingerprint
 from fovea.data.source import Files, ImageFile, Images, Splits
 
 
@@ -53,3 +53,32 @@ def test_files_count_by_their_bytes_wherever_they_lie(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"^0: No such file"):
         fingerprint(Splits(files(tmp_path / "gone.png"), None))
+
+
+def test_files_of_equal_bytes_are_found_across_parts() -> None:
+    twins: dict[int, int] = {}
+    splits = Splits(files(b"a", b"b", b"a"), files(b"b", b"c"), files(b"c", b"a"))
+    assert fingerprint(splits, twins) == fingerprint(splits)
+    assert twins == {2: 0, 4: 0, 5: 1, 6: 3}  # train, val and test follow one another
+
+
+def test_data_differs_in_content_or_in_the_names_of_classes() -> None:
+    recorded = {"fingerprint": "f" * 64, "classes": ["ant", "bee", "cat"]}
+    assert difference(recorded, "f" * 64, ("ant", "bee", "cat")) == ""
+    assert difference(recorded, "0" * 64, ("ant", "bee", "cat")) == (
+        "its fingerprint was ffffffffffff and is 000000000000"
+    )
+    assert difference(recorded, "f" * 64, ("ant", "wasp", "cat")) == (
+        "its classes were … bee, cat and are … wasp, cat"
+    )
+    assert difference(recorded, "f" * 64, ("bee", "ant", "cat")) == (
+        "its classes were ant, bee, cat and are bee, ant, cat"
+    )
+
+
+def test_composed_and_decomposed_names_do_not_differ() -> None:
+    assert difference({"classes": ["A\u0308pfel", "b"]}, "f", ("\u00c4pfel", "b")) == ""
+
+
+def test_what_a_record_does_not_say_is_not_compared() -> None:
+    assert difference({}, "f", ("a", "b")) == ""

@@ -104,6 +104,14 @@ def test_pad_keeps_the_aspect_ratio_of_a_large_file() -> None:
     assert rows.tolist() == [0, 0, 80, 80, 80, 80, 80, 0, 0, 0]
 
 
+@pytest.mark.parametrize("mode", ["pad", "resize", "crop"])
+@pytest.mark.parametrize(("height", "width"), [(3, 600), (600, 3), (1, 5000)])
+def test_the_thinnest_image_is_not_lost(mode: FitMode, height: int, width: int) -> None:
+    pixels = alone(np.full((height, width, 3), 255, np.uint8), 16, mode)
+    assert pixels.amax() == 255
+    assert pixels.count_nonzero() == 3 * 16 * (1 if mode == "pad" else 16)
+
+
 def test_a_bad_file_is_named_or_skipped_and_counted() -> None:
     good = image_file(np.zeros((4, 4), np.uint8))
     bad = ImageFile("cats/17.png", good.read()[:40])

@@ -22,7 +22,7 @@ from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, S
 from fovea.data.source import Files, ImageFile, Images
 
 CPU = torch.device("cpu")
-DECODING: Decoding = (8, 3, "resize")
+DECODING = Decoding(8, 3, "resize")
 
 
 def order(size: int = 10, batch_size: int = 4, **changes: object) -> EpochOrder:

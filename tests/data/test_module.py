@@ -119,15 +119,6 @@ def test_without_validation_there_is_none() -> None:
     assert batches(data.val_dataloader()) == []
 
 
-def test_a_split_that_cannot_be_stratified_is_refused() -> None:
-    one_bee = Splits(images([0, 0, 0, 0, 1]), TWENTY.test)
-    with pytest.raises(DataError, match=r"data\.val_fraction=0\.2: no stratified split of 5"):
-        given(one_bee, val_fraction=0.2).setup()
-    without_test = Splits(one_bee.train, None)
-    with pytest.raises(DataError, match=r"data\.test_fraction=0\.4: no stratified split of 5"):
-        given(without_test, test_fraction=0.4).setup()
-
-
 def test_without_a_test_part_one_is_held_out_before_validation() -> None:
     splits = Splits(TWENTY.train, None)
     data = given(splits, test_fraction=0.2, val_fraction=0.25, normalize="none", batch_size=4)
@@ -269,6 +260,21 @@ def test_images_of_any_size_need_one() -> None:
         _ = given(Splits(files, None), channels=3, side=None).spec
 
 
+def test_a_size_that_has_no_effect_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        _ = digits(image_size=32).spec
+    assert str(caught.value) == (
+        "data.image_size=32: this set's images have 8 pixels a side; leave it out, and set "
+        "model.image_size to scale them"
+    )
+
+
+def test_one_class_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Given, "spec", lambda source, root: Spec(("ant",), 1, 2))
+    with pytest.raises(DataError, match=r"one class only, 'ant': nothing to tell apart"):
+        _ = given(TWENTY).spec
+
+
 def test_what_cannot_be_downloaded_says_so() -> None:
     with pytest.raises(ConfigError, match=r"data\.download=true: .* cannot be fetched"):
         given(TWENTY, download=True).prepare_data()
@@ -359,6 +365,52 @@ def test_statistics_are_of_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
         data = data_on(path, folder_of_files(), monkeypatch, val_fraction=0, batch_size=2)
         assert data.statistics[0] == pytest.approx([35 / 255] * 3)  # of 0, 10, … 70
         assert data.statistics[1] == pytest.approx([np.arange(0, 80, 10).std() / 255] * 3)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_16_bit_files_are_scaled_by_the_bits_of_the_training_part(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def file(value: int) -> ImageFile:
+        stream = io.BytesIO()
+        Image.fromarray(np.full((4, 4), value, np.uint16)).save(stream, "PNG")
+        return ImageFile(str(value), stream.getvalue())
+
+    train = Files([file(value) for value in (0, 1000, 2000, 4095)], torch.tensor([0, 1, 0, 1]))
+    test = Files([file(value) for value in (16, 60_000)], torch.tensor([0, 1]))
+    arguments: dict[str, Any] = {"val_fraction": 0, "batch_size": 2, "normalize": "none"}
+    for _ in range(2):  # read, and from the cache
+        data = data_on(path, Splits(train, test), monkeypatch, **arguments)
+        assert served_values(data.train_eval_dataloader()) == [0, 62, 125, 255]
+        assert served_values(data.test_dataloader()) == [1, 255]
+        assert [each[0, 0, 0] for each in data.pictures(2)] == [1, 255]
+        assert data.inventory.bits == 12
+        assert data.inventory.warnings == [
+            "the 16-bit images use 12 bits (highest value 4095 of 65535): scaled so that 4095 is "
+            "white"
+        ]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_copies_are_found_however_the_data_is_held(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = folder_of_files(bad=[0])
+    assert isinstance(files.train, Files)
+    assert isinstance(files.test, Files)
+    files.test.items[1:3] = [files.train.items[4], files.train.items[5]]
+    for _ in range(2):  # read, and from the cache
+        data = data_on(path, files, monkeypatch, skip_bad=True, val_fraction=0, batch_size=2)
+        assert data.inventory.deviations == ["2 of 4 test images are copies of training images"]
+        assert data.inventory.warnings == ["images with a copy in another class: 4"]
+
+
+def test_black_pictures_are_warned_of() -> None:
+    black = Splits(train=images([0, 1], torch.zeros(2, 2, 2, 1, dtype=torch.uint8)), test=None)
+    data = given(Splits(black.train, TWENTY.test))
+    assert data.inventory.warnings == [
+        "channel 1 is 0 of 255 in every pixel of the training images"
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS)

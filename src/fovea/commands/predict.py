@@ -70,7 +70,7 @@ def _files(given: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for item in map(Path, given):
         if item.is_dir():
-            from fovea.data.files import find_images
+            from fovea.data.image_files import find_images
 
             files += find_images(item).images
         elif item.is_file():

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 WORTH_SECONDS = 1.0  # sets that are decoded faster are not kept
 
-_FORMAT = 4
+_FORMAT = 5
 _ABOUT_BYTES = 2**30  # of the JSON beside pixels, at most
 _LEFT_FREE = 5 * GIB  # of the disk; a tenth of a small one
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(pixels|json)\.\w+")  # as atomic_stream names them
@@ -62,7 +62,7 @@ def read_cached(source: Source, root: Path, *, skip_bad: bool) -> Splits:
         try:
             return _splits(*kept, len(spec.classes))
         except Exception as error:  # whatever a damaged file raises
-            _warn(entry, error)
+            warn_of_damage(entry, error)
     started = time.perf_counter()
     splits = source.read(root, skip_bad=skip_bad)
     if time.perf_counter() - started > WORTH_SECONDS:
@@ -102,7 +102,7 @@ def load_pixels(entry: Path, shape: tuple[int, int, int]) -> tuple[Tensor, dict[
             raise ValueError(f"{len(pixels)} images instead of {kept['count']}")
         return pixels, kept
     except Exception as error:  # whatever a damaged file raises
-        _warn(entry, error)
+        warn_of_damage(entry, error)
         return None
 
 
@@ -195,5 +195,6 @@ def _splits(pixels: Tensor, kept: Mapping[str, Any], classes: int) -> Splits:
     return Splits(parts["train"], parts.get("test"), parts.get("val"), kept["skipped"])
 
 
-def _warn(entry: Path, error: Exception) -> None:
+def warn_of_damage(entry: Path, error: Exception) -> None:
+    """Log that an entry is of no use."""
     log.warning("%s: damaged cache entry, decoded anew (%s)", entry, error)

@@ -21,17 +21,19 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)  # caught, as eve
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF")
 
 
-def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
+def decode(file: ImageFile, channels: Literal[1, 3], bits: int = 16) -> Image.Image:
     """Decode one image file to 8 bits a channel.
 
-    The EXIF orientation is applied, transparency is composited on white, 16-bit grey keeps its
-    upper 8 bits, an animation gives its first frame, and RGB becomes grey by ITU-R 601 luma.
+    The EXIF orientation is applied, transparency is composited on white, 16-bit grey keeps the
+    upper 8 of the bits in use, an animation gives its first frame, and RGB becomes grey by ITU-R
+    601 luma.
 
     Args:
         file: PNG, JPEG, WebP, BMP, GIF, TIFF, PNM, JPEG 2000 or AVIF, whatever its name. Pillow's
             readers of other formats (EPS starts a program, others were never meant for strangers'
             files) are not reached.
         channels: 1 gives mode ``L``, 3 gives mode ``RGB``.
+        bits: in use in 16-bit grey images, 8 to 16; higher values become white.
 
     Raises:
         DataError: truncated, corrupt, of more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, or with
@@ -39,14 +41,14 @@ def decode(file: ImageFile, channels: Literal[1, 3]) -> Image.Image:
     """
     data = file.read()
     try:
-        with Image.open(io.BytesIO(data), formats=_formats()) as image:
+        with Image.open(io.BytesIO(data), formats=formats()) as image:
             _check_area(image)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _eight_bits(image).convert("L" if channels == 1 else "RGB")
+            return _eight_bits(image, bits).convert("L" if channels == 1 else "RGB")
     except Exception as error:  # Pillow's decoders raise many types on corrupt data
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"none of {', '.join(_formats())}" if unknown else error
+        reason = f"none of {', '.join(formats())}" if unknown else error
         raise DataError(
             f"{file.name}: cannot be decoded as an image ({reason}); "
             "replace it or set data.skip_bad=true"
@@ -59,6 +61,7 @@ def decode_many(
     side: int,
     channels: Literal[1, 3],
     fit: Callable[[Image.Image], Image.Image] | None = None,
+    bits: int = 16,
     *,
     skip_bad: bool,
 ) -> tuple[Tensor, list[int], list[str]]:
@@ -70,6 +73,7 @@ def decode_many(
         side: of the square every image has to be, in pixels.
         channels: see :func:`decode`.
         fit: makes an image that square; without it, they have to be so already.
+        bits: see :func:`decode`.
         skip_bad: leave out what cannot be decoded.
 
     Returns:
@@ -85,7 +89,7 @@ def decode_many(
     for item in index:
         file = files.items[item]
         try:
-            image = decode(file, channels)
+            image = decode(file, channels, bits)
             image = image if fit is None else fit(image)
             if image.size != (side, side):
                 width, height = image.size
@@ -101,7 +105,7 @@ def decode_many(
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def formats() -> tuple[str, ...]:
     """Return the formats of image files that this Pillow was built to read."""
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
@@ -113,13 +117,13 @@ def _check_area(image: Image.Image) -> None:
         raise ValueError(f"{image.width}×{image.height} pixels, more than the {limit:,} allowed")
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _eight_bits(image: Image.Image, bits: int) -> Image.Image:
     """Return an image without transparency and with at most 8 bits a channel."""
     if image.mode.startswith("I"):
         values = np.asarray(image)
         if values.min() < 0 or values.max() > 0xFFFF:
             raise ValueError("values wider than 16 bits")
-        return Image.fromarray((values >> 8).astype(np.uint8))
+        return Image.fromarray(np.minimum(values >> (bits - 8), 0xFF).astype(np.uint8))
     if image.mode == "F":
         raise ValueError("floating-point values")
     if image.has_transparency_data:

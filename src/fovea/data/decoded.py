@@ -7,7 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fovea.config.errors import DataError
 from fovea.data import cache
+from fovea.data.depth import Depth, measure_depth
 from fovea.data.fingerprint import fingerprint
 from fovea.data.fit import Decoding, decode_fitted
 from fovea.data.memory import GIB, allowance, is_shared_memory_enough
@@ -43,11 +44,13 @@ class Decoded:
         splits: its parts; :class:`Files` where neither memory nor disk has room for their pixels.
             What cannot be decoded is left out of them and listed.
         fingerprint: of the set as it was read.
+        depth: of the 16-bit files of its training part.
         mapped: the pixels are memory-mapped, and need not fit in memory.
     """
 
     splits: Splits
     fingerprint: str
+    depth: Depth = field(default_factory=Depth)
     mapped: bool = False
 
 
@@ -104,9 +107,11 @@ def decode_set(
 ) -> Decoded:
     """Decode the image files of a set, where their pixels can be held.
 
+    Grey files of 16 bits are scaled by the bits that those of the training part use.
+
     Args:
         splits: as read; parts that are decoded already stay as they are.
-        decoding: side, channels and fit mode.
+        decoding: side, channels and fit mode; its bits are measured.
         skip_bad: leave out what cannot be decoded.
         workers: decoding processes.
         limit: see :func:`allowance`.
@@ -117,38 +122,43 @@ def decode_set(
     files = {name: part for name, part in splits.parts.items() if isinstance(part, Files)}
     if not files:
         return Decoded(splits, fingerprint(splits))
-    size, channels, _ = decoding
+    size, channels, *_ = decoding
     shape = size, size, channels
     needed = sum(map(len, files.values())) * size * size * channels
     states = [[_state(file) for file in part.items] for part in files.values()]
     entry = cache.entry_of(decoding, skip_bad, list(files), states)
-    write = partial(_write, splits, files, decoding, skip_bad=skip_bad)
-
     kept = cache.load_pixels(entry, shape)
-    if kept is None:
-        slow = _estimate(files, decoding) > cache.WORTH_SECONDS
-        workers = workers if slow else 0
-        if slow and cache.keep_pixels(entry, needed, partial(write, workers=workers)):
-            kept = cache.load_pixels(entry, shape)
     if kept is not None:
-        return Decoded(_with_pixels(splits, files, *kept), kept[1]["fingerprint"], mapped=True)
+        try:
+            return _held(splits, files, *kept, mapped=True)
+        except Exception as error:  # whatever a damaged file raises
+            cache.warn_of_damage(entry, error)
+
+    depth = Depth() if "train" not in files else measure_depth(files["train"])
+    decoding = decoding._replace(bits=depth.bits)
+    write = partial(_write, splits, files, decoding, depth, skip_bad=skip_bad)
+    slow = _estimate(files, decoding) > cache.WORTH_SECONDS
+    workers = workers if slow else 0
+    if slow and cache.keep_pixels(entry, needed, partial(write, workers=workers)):
+        kept = cache.load_pixels(entry, shape)
+    if kept is not None:
+        return _held(splits, files, *kept, mapped=True)
 
     allowed = allowance(limit, torch.device("cpu"))
     if needed <= allowed:
         stream = io.BytesIO()
         about = write(stream, workers=workers)
-        pixels = cache.as_images(stream.getbuffer(), shape)
-        return Decoded(_with_pixels(splits, files, pixels, about), about["fingerprint"])
+        return _held(splits, files, cache.as_images(stream.getbuffer(), shape), about)
     log.info(
         "%.2f GiB of pixels, %.2f GiB of memory allowed: decoded as needed in every epoch",
         needed / GIB,
         allowed / GIB,
     )
     if not skip_bad:
-        return Decoded(splits, fingerprint(splits))
+        return _held(splits, files, None, _describe(splits, depth))
     with Path(os.devnull).open("wb") as nowhere:
         about = write(nowhere, workers=workers)
-    return Decoded(_with_pixels(splits, files, None, about), about["fingerprint"])
+    return _held(splits, files, None, about)
 
 
 def decode_in_order(
@@ -162,7 +172,7 @@ def decode_in_order(
     Raises:
         DataError: a file cannot be decoded, and ``skip_bad`` is false.
     """
-    size, channels, _ = decoding
+    size, channels, *_ = decoding
     length = max(1, _CHUNK_BYTES // (size * size * channels))
     chunks = [index[start : start + length] for start in range(0, len(index), length)]
     for packet in DataLoader(
@@ -186,6 +196,7 @@ def _write(
     splits: Splits,
     files: Mapping[str, Files],
     decoding: Decoding,
+    depth: Depth,
     stream: BinaryIO,
     *,
     skip_bad: bool,
@@ -205,24 +216,49 @@ def _write(
             skipped += reasons
         count += len(kept)
         bad[name] = sorted(set(range(len(part))).difference(kept))
-    return {"count": count, "bad": bad, "skipped": skipped, "fingerprint": fingerprint(splits)}
+    return _describe(splits, depth) | {"count": count, "bad": bad, "skipped": skipped}
 
 
-def _with_pixels(
-    splits: Splits, files: Mapping[str, Files], pixels: Tensor | None, about: Mapping[str, Any]
-) -> Splits:
+def _describe(splits: Splits, depth: Depth) -> dict[str, Any]:
+    """Return what is known of a set whose files are all good, in a form that JSON keeps."""
+    twins: dict[int, int] = {}
+    return {
+        "fingerprint": fingerprint(splits, twins),
+        "twins": list(twins.items()),
+        "depth": asdict(depth),
+        "bad": {},
+        "skipped": [],
+    }
+
+
+def _held(
+    splits: Splits,
+    files: Mapping[str, Files],
+    pixels: Tensor | None,
+    about: Mapping[str, Any],
+    *,
+    mapped: bool = False,
+) -> Decoded:
     """Return the set without its bad files and, if there are pixels, with these for the files."""
+    content = torch.arange(sum(map(len, files.values())))
+    for file, first in about["twins"]:
+        content[file] = first
     parts: dict[str, Any] = {}
-    start = 0
+    start = offset = 0
     for name, part in files.items():
-        bad = set(about["bad"][name])
+        bad = set(about["bad"].get(name, ()))
         good = [item for item in range(len(part)) if item not in bad]
+        same = content[offset : offset + len(part)][good]
+        offset += len(part)
+        if pixels is not None and start + len(good) > len(pixels):
+            raise ValueError("fewer images than files")
         if pixels is None:
-            parts[name] = Files([part.items[item] for item in good], part.labels[good])
+            parts[name] = Files([part.items[item] for item in good], part.labels[good], same)
         else:
-            parts[name] = Images(pixels[start : start + len(good)], part.labels[good])
+            parts[name] = Images(pixels[start : start + len(good)], part.labels[good], same)
         start += len(good)
-    return replace(splits, skipped=[*splits.skipped, *about["skipped"]], **parts)
+    held = replace(splits, skipped=[*splits.skipped, *about["skipped"]], **parts)
+    return Decoded(held, about["fingerprint"], Depth(**about["depth"]), mapped)
 
 
 def _state(file: ImageFile) -> Any:

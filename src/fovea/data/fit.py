@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,24 @@ from fovea.data.decode import decode_many
 from fovea.data.source import Files
 
 FitMode = Literal["pad", "resize", "crop"]
-Decoding = tuple[int, int, FitMode]  # side in pixels, channels, and how an image is fitted
 
 _CHUNK = 4096  # images resized at once: bounds the float copy
+
+
+class Decoding(NamedTuple):
+    """What image files are decoded to.
+
+    Args:
+        size: side in pixels.
+        channels: 1 or 3.
+        mode: how an image is fitted.
+        bits: in use in 16-bit grey images.
+    """
+
+    size: int
+    channels: int
+    mode: FitMode
+    bits: int = 16
 
 
 def fit_images(pixels: Tensor, size: int, channels: int, mode: FitMode) -> Tensor:
@@ -54,13 +69,21 @@ def fit_images(pixels: Tensor, size: int, channels: int, mode: FitMode) -> Tenso
 
 
 def decode_fitted(
-    files: Files, index: Sequence[int], size: int, channels: int, mode: FitMode, *, skip_bad: bool
+    files: Files,
+    index: Sequence[int],
+    size: int,
+    channels: int,
+    mode: FitMode,
+    bits: int = 16,
+    *,
+    skip_bad: bool,
 ) -> tuple[Tensor, list[int], list[str]]:
     """Decode some image files and fit each; see :func:`fit_images`.
 
     Args:
         files: the part they are of.
         index: which of them.
+        size: see :class:`Decoding`, as the next three.
 
     Returns:
         uint8 pixels ``(M, size, size, channels)``, the index of each, and the reason for each file
@@ -70,7 +93,7 @@ def decode_fitted(
         DataError: a file cannot be decoded, and ``skip_bad`` is false.
     """
     fit = partial(_fit_image, size=size, mode=mode)
-    return decode_many(files, index, size, 1 if channels == 1 else 3, fit, skip_bad=skip_bad)
+    return decode_many(files, index, size, 1 if channels == 1 else 3, fit, bits, skip_bad=skip_bad)
 
 
 def _resized(pixels: Tensor, size: int) -> Tensor:
@@ -86,9 +109,19 @@ def _fit_image(image: Image.Image, size: int, mode: FitMode) -> Image.Image:
         return ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
     if mode == "pad":
         if max(image.size) > size:
-            image = ImageOps.contain(image, (size, size), Image.Resampling.BILINEAR)
+            image = _contained(image, size)
         return _centred(image, size)
     return image.resize((size, size), Image.Resampling.BILINEAR)
+
+
+def _contained(image: Image.Image, size: int) -> Image.Image:
+    """Shrink an image until it fits a square; the thinnest keeps a pixel's width."""
+    width, height = image.size
+    if width > height:
+        box = size, max(1, round(height / width * size))
+    else:
+        box = max(1, round(width / height * size)), size
+    return image.resize(box, Image.Resampling.BILINEAR)
 
 
 def _centred(image: Image.Image, size: int) -> Image.Image:

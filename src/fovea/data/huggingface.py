@@ -14,7 +14,7 @@ import pyarrow as pa
 import torch
 
 from fovea.config.errors import ConfigError, DataError, did_you_mean
-from fovea.data.files import class_name
+from fovea.data.image_files import class_name
 from fovea.data.layout import part_of, parts_of
 from fovea.data.parquet import CLASSES, Shard, open_shard
 from fovea.data.source import Files, ImageFile, Source, Spec, Splits

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.files import SUFFIXES, Found, find_images, shown
+from fovea.data.image_files import SUFFIXES, Found, find_images, shown
 from fovea.data.layout import Classes, Layout, find_layout
 from fovea.data.source import Files, ImageFile, Source, Spec, Splits
 from fovea.data.storage import missing
@@ -20,7 +20,7 @@ class ImageFolder(Source):
 
     :func:`~fovea.data.layout.find_layout` says which other names and layouts are parts. The
     classes are the folders of the training part, sorted by name. Their images may lie in folders
-    of their own, or be links; :func:`~fovea.data.files.find_images` says what is an image.
+    of their own, or be links; :func:`~fovea.data.image_files.find_images` says what is an image.
 
     Args:
         folder: below the data root, or absolute.

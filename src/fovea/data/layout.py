@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fovea.config.errors import DataError, did_you_mean
-from fovea.data.files import Found, class_name, find_beside, find_images, shown, subfolders
+from fovea.data.image_files import Found, class_name, find_beside, find_images, shown, subfolders
 
 _PARTS = {
     "train": ("train", "training"),

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,10 +26,12 @@ from fovea.config.types import Fraction, Helpers, Pixels, PositiveFloat, Positiv
 from fovea.data.cache import read_cached
 from fovea.data.decoded import decode_in_order, decode_set
 from fovea.data.fit import Decoding, FitMode, decode_fitted, fit_images
+from fovea.data.inventory import Inventory, take_inventory
 from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.memory import GIB, allowance
-from fovea.data.source import Downloadable, Files, Images, Source, Spec, Splits
-from fovea.data.split import stratified_split
+from fovea.data.parts import Part, Protocol, ValidateOn, split_parts
+from fovea.data.source import Downloadable, Files, Images, Source, Spec
+from fovea.data.statistics import channel_statistics, flat_channels
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ class ImageData(LightningDataModule):
         fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
             ``resize``: bilinear, aspect ratio not kept; ``crop``: shorter side resized, centre
             cropped. An image larger than the network's size is resized under ``pad`` too.
-        image_size: side in pixels for sources whose images have no common size.
+        image_size: side in pixels for sources whose images have no common size, and only for them.
         skip_bad: leave out and count samples that cannot be decoded, instead of stopping.
         download: fetch the data set if it is missing and its source can.
         memory_limit: GiB of decoded pixels held on the device that serves the batches; ``auto`` is
@@ -75,7 +76,7 @@ class ImageData(LightningDataModule):
         root: str,
         val_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.2,
-        validate_on: Literal["validation", "test"] = "validation",
+        validate_on: ValidateOn = "validation",
         split_seed: Seed = 0,
         normalize: str = "computed",
         constants: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
@@ -95,7 +96,7 @@ class ImageData(LightningDataModule):
         self.root = Path(root).expanduser()
         self.val_fraction = val_fraction
         self.test_fraction = test_fraction
-        self.validate_on = validate_on
+        self.validate_on: ValidateOn = validate_on
         self.split_seed = split_seed
         self.normalize = normalize
         self.constants = dict(constants or {})
@@ -124,10 +125,17 @@ class ImageData(LightningDataModule):
         """What the data set looks like, known before its images are read."""
         self.prepare_data()
         spec = self.source.spec(self.root)
+        if len(spec.classes) < 2:
+            raise DataError(f"one class only, '{''.join(spec.classes)}': nothing to tell apart")
         if spec.image_size is None:
             if self.image_size is None:
                 raise ConfigError("data.image_size: images of any size need one; set it in pixels")
             return replace(spec, image_size=self.image_size)
+        if self.image_size is not None:
+            raise ConfigError(
+                f"data.image_size={self.image_size}: this set's images have {spec.image_size} "
+                "pixels a side; leave it out, and set model.image_size to scale them"
+            )
         return spec
 
     @property
@@ -151,6 +159,11 @@ class ImageData(LightningDataModule):
         return self._ready.mean, self._ready.std
 
     @property
+    def inventory(self) -> Inventory:
+        """What was found in the data, and what of it is likely to spoil the numbers."""
+        return self._ready.inventory
+
+    @property
     def has_validation(self) -> bool:
         return "val" in self._ready.images
 
@@ -164,7 +177,7 @@ class ImageData(LightningDataModule):
         test = self._ready.images["test"]
         rows = test.rows[:count]
         if isinstance(test.of, Files):
-            pixels, _, _ = decode_fitted(test.of, rows.tolist(), *self._decoding, skip_bad=True)
+            pixels, _, _ = decode_fitted(test.of, rows.tolist(), *self.decoding, skip_bad=True)
         else:
             pixels = test.of.pixels[rows]
         return list(pixels.numpy())
@@ -221,62 +234,53 @@ class ImageData(LightningDataModule):
             workers=self.workers,
             limit=self.memory_limit,
         )
-        parts = self._split(decoded.splits)
-        _check_classes(self.spec.classes, parts)
+        protocol = Protocol(
+            self.val_fraction, self.test_fraction, self.validate_on, self.split_seed
+        )
+        parts = split_parts(decoded.splits, protocol, self.spec.classes)
         _check_size(parts["train"], self.batch_size)
-        mean, std = self._normalization(parts["train"])
+        decoding = self._decoding._replace(bits=decoded.depth.bits)
+        mean, std = self._normalization(parts["train"], decoding)
+        flat = flat_channels(self._pixels(parts["train"], decoding, workers=0))
         held = {name: self._fitted(part) for name, part in decoded.splits.parts.items()}
         parts = {name: replace(part, of=held[part.source]) for name, part in parts.items()}
-        skipped = list(decoded.splits.skipped)
-        return _Parts(parts, mean, std, decoded.fingerprint, skipped, decoded.mapped)
+        return _Parts(
+            images=parts,
+            mean=mean,
+            std=std,
+            fingerprint=decoded.fingerprint,
+            inventory=take_inventory(
+                parts, self.spec.classes, decoded.splits.notes, decoded.depth, flat
+            ),
+            decoding=decoding,
+            skipped=list(decoded.splits.skipped),
+            mapped=decoded.mapped,
+        )
 
     def _fitted(self, part: Images | Files) -> Images | Files:
         if isinstance(part, Files):
             return part
         channels, size = self.served
-        return Images(fit_images(part.pixels, size, channels, self.fit), part.labels)
+        pixels = fit_images(part.pixels, size, channels, self.fit)
+        return Images(pixels, part.labels, part.content)
 
-    def _split(self, splits: Splits) -> dict[str, Part]:
-        """Return the parts the protocol asks for: train, test and, if there is one, val."""
-        whole = {
-            name: Part(part, torch.arange(len(part)), name) for name, part in splits.parts.items()
-        }
-        train, val, test = (whole.get(name) for name in ("train", "val", "test"))
-        assert train is not None
-        if test is None:
-            train, test = self._hold_out(train, "test_fraction")
-        if self.validate_on == "test":
-            val = test
-        elif val is None and self.val_fraction > 0:
-            train, val = self._hold_out(train, "val_fraction")
-        parts = {"train": train, "val": val, "test": test}
-        return {name: part for name, part in parts.items() if part is not None}
-
-    def _hold_out(self, part: Part, key: Literal["val_fraction", "test_fraction"]) -> list[Part]:
-        """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
-        fraction, labels = getattr(self, key), part.labels.numpy()
-        try:
-            halves = stratified_split(labels, ceil(fraction * len(labels)), self.split_seed)
-        except ValueError as error:
-            raise DataError(
-                f"data.{key}={fraction}: no stratified split of {len(labels)} images ({error}); "
-                f"set another data.{key}"
-            ) from error
-        return [replace(part, rows=part.rows[half]) for half in halves]
+    @property
+    def decoding(self) -> Decoding:
+        """What image files are decoded to, with the bits that those of 16 use."""
+        return self._ready.decoding
 
     @property
     def _decoding(self) -> Decoding:
-        """What image files are decoded to: side, channels, and how they are fitted."""
         channels, size = self.served
-        return size, min(channels, self.spec.channels), self.fit
+        return Decoding(size, min(channels, self.spec.channels), self.fit)
 
-    def _normalization(self, train: Part) -> tuple[list[float], list[float]]:
+    def _normalization(self, train: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
         """Return mean and std for the channels served."""
         channels, _ = self.served
         if self.normalize == "none":
             return [0.0] * channels, [1.0] * channels
         if self.normalize == "computed":
-            mean, std = _statistics(self._pixels(train))
+            mean, std = channel_statistics(self._pixels(train, decoding))
         else:
             named = self.constants[self.normalize]
             mean, std = list(named["mean"]), list(named["std"])
@@ -286,14 +290,17 @@ class ImageData(LightningDataModule):
             return mean * channels, std * channels
         return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
 
-    def _pixels(self, part: Part) -> Iterator[Tensor]:
+    def _pixels(
+        self, part: Part, decoding: Decoding, workers: int | None = None
+    ) -> Iterator[Tensor]:
         """Yield every image of a part, uint8 ``(n, H, W, C)``, a bounded number at a time."""
         if isinstance(part.of, Images):
             for rows in part.rows.split(_CHUNK):
                 yield part.of.pixels[rows]
         else:
+            workers = self.workers if workers is None else workers
             for pixels, _, _ in decode_in_order(
-                part.of, part.rows.tolist(), self._decoding, skip_bad=False, workers=self.workers
+                part.of, part.rows.tolist(), decoding, skip_bad=False, workers=workers
             ):
                 yield pixels
 
@@ -317,7 +324,7 @@ class ImageData(LightningDataModule):
             world_size=trainer.world_size if trainer else 1,
         )
         if isinstance(part.of, Files):
-            return StreamingLoader(part.of, finish, order, self._decoding, workers=self.workers)
+            return StreamingLoader(part.of, finish, order, self.decoding, workers=self.workers)
         if held := self._held(finish.device).get(part.source):
             return InMemoryLoader(held, finish, order)
         return HostLoader(part.of, finish, order, workers=self.workers)
@@ -348,37 +355,15 @@ class ImageData(LightningDataModule):
 
 
 @dataclass(frozen=True)
-class Part:
-    """Samples a split has chosen from a part of the source, which stays as it is."""
-
-    of: Images | Files
-    rows: Tensor  # int64
-    source: str  # the name of that part
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def labels(self) -> Tensor:
-        return self.of.labels[self.rows]
-
-
-@dataclass(frozen=True)
 class _Parts:
     images: dict[str, Part]  # train, test and, if there is one, val
     mean: list[float]
     std: list[float]
     fingerprint: str
+    inventory: Inventory
+    decoding: Decoding
     skipped: list[str]
     mapped: bool  # the pixels are on disk, memory-mapped
-
-
-def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
-    seen = {name: set(part.labels.unique().tolist()) for name, part in parts.items()}
-    for name, labels in seen.items():
-        if unseen := sorted(labels - seen["train"]):
-            names = ", ".join(f"'{classes[label]}'" for label in unseen)
-            raise DataError(f"class {names} occurs in the {name} part and never in training")
 
 
 def _check_size(train: Part, batch_size: int) -> None:
@@ -387,17 +372,3 @@ def _check_size(train: Part, batch_size: int) -> None:
             f"{len(train)} training images are fewer than batch_size={batch_size}; "
             f"set batch_size={len(train)} or less"
         )
-
-
-def _statistics(chunks: Iterable[Tensor]) -> tuple[list[float], list[float]]:
-    """Per-channel mean and standard deviation over every pixel, from exact counts of the levels."""
-    counts = sum(
-        torch.stack([torch.bincount(each.flatten(), minlength=256) for each in chunk.unbind(3)])
-        for chunk in chunks
-    )
-    assert isinstance(counts, Tensor)
-    levels = torch.arange(256, dtype=torch.float64) / 255
-    total = counts.sum(dim=1)
-    mean = (counts.double() @ levels) / total
-    variance = (counts.double() @ levels.square()) / total - mean.square()
-    return mean.tolist(), variance.clamp_min(1e-12).sqrt().tolist()

@@ -10,6 +10,7 @@ from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
 from fovea.config.trust import require_trusted
+from fovea.data.fingerprint import difference
 from fovea.records import RunFolder
 from fovea.tasks.classification import Classification
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
@@ -41,11 +42,11 @@ def evaluate(
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries():
         lab = assemble(config)
-        recorded = run.read("data.json").get("fingerprint")
-        if lab.data.fingerprint != recorded:
+        recorded = run.read("data.json")
+        if differs := difference(recorded, lab.data.fingerprint, lab.data.spec.classes):
             raise DataError(
-                f"{lab.data.root}: the data differs from what run {run.id} was trained with "
-                f"(fingerprint {lab.data.fingerprint[:12]}, recorded {str(recorded)[:12]})"
+                f"{lab.data.root}: the data differs from what run {run.id} was trained with: "
+                f"{differs}"
             )
         return measure(lab, checkpoint)
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from fovea.augment.identity import Identity
-from fovea.data.fit import decode_fitted
+from fovea.data.fit import Decoding, decode_fitted
 from fovea.data.loaders import Finish
 from fovea.data.source import Files, ImageFile
 from fovea.records import RunFolder
@@ -48,7 +48,7 @@ def predict(
         channels_last=False,
     )
     channels = min(served["channels"], described["channels"])
-    decoding = served["image_size"], channels, served["fit"]
+    decoding = Decoding(served["image_size"], channels, served["fit"], served.get("bits", 16))
     files = Files(
         [ImageFile(str(path), path) for path in images], torch.zeros(len(images), dtype=torch.int64)
     )

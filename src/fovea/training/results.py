@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ def describe_data(run: RunFolder, data: ImageData) -> None:
     """Record the data as it is served."""
     mean, std = data.statistics
     channels, size = data.served
+    found = data.inventory
     run.write(
         "data.json",
         {
@@ -36,7 +38,10 @@ def describe_data(run: RunFolder, data: ImageData) -> None:
                 "fit": data.fit,
                 "mean": mean,
                 "std": std,
+                "bits": found.bits,
             },
+            "copies": None if found.copies is None else asdict(found.copies),
+            "notes": [*found.notes, *found.deviations, *found.warnings],
             "skipped": data.skipped,
         },
     )

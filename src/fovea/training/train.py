@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import isfinite
 from statistics import median
 from typing import Any
@@ -12,6 +14,7 @@ import torch
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
+from fovea.data.module import ImageData
 from fovea.metrics import per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
 from fovea.records import RunFolder
@@ -108,14 +111,12 @@ def _train(
     )
     describe_machine(run, config, settings, compiling)
     log.info(
-        "%s: %s; %d parameters; %s",
+        "%s: %d parameters; %s",
         recording.name,
-        ", ".join(f"{size} {part}" for part, size in data.sizes.items()),
         count_parameters(lab.task.model),
         settings.resolved_precision,
     )
-    for reason in data.skipped:
-        log.warning("left out: %s", reason)
+    _report(data)
     history = History(run, interrupted.epochs if interrupted else ())
     if interrupted and interrupted.complete:
         history.save()
@@ -158,6 +159,24 @@ def _train(
     return stopwatch.startup_seconds
 
 
+def _report(data: ImageData) -> None:
+    """Log what the data is; the terminal shows it once, however many runs share it."""
+    found = data.inventory
+    warnings = [*found.deviations, *found.warnings]
+    for line in found.notes:
+        log.info("%s", line)
+    for line in warnings:
+        log.warning("%s", line)
+    for reason in data.skipped:
+        log.warning("left out: %s", reason)
+    _show(*found.notes, *(f"warning: {line}" for line in warnings))
+
+
+@cache
+def _show(*lines: str) -> None:
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
 def _tell(logger: Logger, history: History) -> None:
     """Tell a logger a whole history."""
     replay(history.rows.values(), logger)
@@ -195,7 +214,7 @@ def _test(
         "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
         **_cost(lab),
-        "protocol": _protocol(config, selected),
+        "protocol": [*_protocol(config, selected), *data.inventory.deviations],
         "skipped": len(data.skipped),
     }
     return summary, Outcome(
