@@ -89,7 +89,7 @@ class Decoder(Dataset[Packet]):
     def __init__(self, files: Files, decoding: Decoding, at_once: int) -> None:
         self.files = files
         self.decoding = decoding
-        size, channels, _ = decoding
+        size, channels, *_ = decoding
         self._shared = not at_once or is_shared_memory_enough(at_once * size * size * channels)
 
     def __getitem__(self, index: Any) -> Packet:

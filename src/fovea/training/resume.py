@@ -10,6 +10,7 @@ from typing import Any
 
 from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import DataError, RecordError
+from fovea.data.fingerprint import difference
 from fovea.records import RunFolder
 from fovea.tracking.environment import installed_versions
 from fovea.training.assemble import load_checkpoint
@@ -56,7 +57,7 @@ def take_up(
     """
     if (run.checkpoints / "last.ckpt").is_file():
         try:
-            differs = other_data(run.read("data.json"), fingerprint, classes)
+            differs = difference(run.read("data.json"), fingerprint, classes)
             if differs and not config["rerun"]:
                 raise DataError(
                     f"run {run.id} was begun on other data ({differs}) than data.root="
@@ -78,15 +79,6 @@ def take_up(
         log.warning("starts anew, its checkpoint is of no use: %s", differs)
     run.clear()
     return None
-
-
-def other_data(recorded: Mapping[str, Any], fingerprint: str, classes: Sequence[str]) -> str:
-    """Return in what data differs from what a run's ``data.json`` describes; '' for in nothing."""
-    if recorded.get("fingerprint", fingerprint) != fingerprint:
-        return "the data has changed"
-    if list(recorded.get("classes", classes)) != list(classes):
-        return "the classes have other names"
-    return ""
 
 
 def _differs(run: RunFolder, config: Mapping[str, Any]) -> str:

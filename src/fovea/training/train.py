@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from math import isfinite
@@ -14,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
+from fovea.config.printing import say
 from fovea.data.module import ImageData
 from fovea.metrics import per_class_accuracy
 from fovea.models.cost import count_macs, count_parameters
@@ -174,7 +174,8 @@ def _report(data: ImageData) -> None:
 
 @cache
 def _show(*lines: str) -> None:
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    for line in lines:
+        say(line, stderr=True)
 
 
 def _tell(logger: Logger, history: History) -> None:
