@@ -18,6 +18,7 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "config"))
     monkeypatch.delenv("FOVEA_TRUST", raising=False)
     monkeypatch.delenv("WANDB_MODE", raising=False)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)  # that a command run here has set
     monkeypatch.setenv("WANDB_DATA_DIR", str(home / "wandb"))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(home / "wandb"))
 

@@ -180,6 +180,7 @@ ARGUMENTS = [
         "cannot be written to (Not a directory)",
         {"a": ""},
     ),
+    Mistake("not UTF-8", "runs", "surrogates not allowed", {}, {"FOVEA_OUTPUTS": "a\udcff"}),
     *(
         Mistake(name, command, f"{name}={{here}}/a: not a folder", {"a": ""}, {name: "{here}/a"})
         for name, command in (

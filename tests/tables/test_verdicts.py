@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,9 @@ from fovea.tables.power import RUNS_CAP, runs_for_equivalence
 from fovea.tables.references import Reference
 from fovea.tables.statistics import ratio
 from fovea.tables.verdicts import Verdict, judge, judge_ratio
+
+# Other tests of the process have its processor take subnormal numbers for zero.
+reals = partial(st.floats, allow_subnormal=False)
 
 ACCURACY = Column(metric="test/accuracy", label="accuracy", format="percent", better="higher")
 COUNT = Column(metric="parameters", label="parameters", format="count")
@@ -129,9 +133,9 @@ def test_the_margin(
 
 
 @given(
-    st.floats(-0.05, 0.05),
-    st.floats(0, 0.1),
-    st.floats(0, 0.1),
+    reals(-0.05, 0.05),
+    reals(0, 0.1),
+    reals(0, 0.1),
     st.integers(2, 12),
     st.sampled_from([{}, MARGIN, {"std": 0.001, "n": 2}, {"std": 0.01, "n": 30}, {"n": 5}]),
     st.sampled_from(["mean", "median"]),
@@ -150,7 +154,7 @@ def test_noise_never_helps(
     assert n > 2 or noisy != "reproduced"
 
 
-@given(st.floats(0.5, 2), st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 0.5))
+@given(reals(0.5, 2), reals(0, 0.5), reals(0, 0.5), reals(0, 0.5))
 def test_noise_in_either_cell_never_helps_a_ratio(
     factor: float, less: float, more: float, other: float
 ) -> None:

@@ -106,6 +106,7 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
         "history.csv",
         "predictions.parquet",
         "summary.json",
+        "train.log",
     }
     for picture in ("confusion.png", "curves.png"):
         assert (recorded.path / picture).read_bytes().startswith(b"\x89PNG")
@@ -246,7 +247,8 @@ def test_no_epochs_count_a_network_and_read_no_image(trained: Training) -> None:
     assert summary["macs"] == 3072 * 512 + 512 * 512 + 512 * 10
     assert (summary["epochs"], run.metrics, run.history()) == (0, {}, [])
     names = {path.name for path in run.path.iterdir()}
-    assert names - {"uncommitted.diff"} == {"config.yaml", "environment.json", "summary.json"}
+    files = {"config.yaml", "environment.json", "summary.json", "train.log"}
+    assert names - {"uncommitted.diff"} == files
 
 
 def test_the_gradient_is_clipped_to_its_norm(trained: Training) -> None:

@@ -87,10 +87,11 @@ def _folder(variable: str) -> Path | None:
     if not value:
         return None
     try:
+        value.encode()  # a record is UTF-8
         folder = Path(value).expanduser()
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{variable}={shortened(value)}: not a folder")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{variable}={shortened(value)}: not a folder ({reason})") from None
     return folder
