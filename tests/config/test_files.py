@@ -87,7 +87,8 @@ BAD_YAML = {
     "NUL": ("a: 1\nb: \0\n", ":2: control characters are not allowed (U+0000); "
             "remove the character"),
     "latin-1": ("a: 1\nb: é\n".encode("latin-1"), ":2: byte 0xe9 is not UTF-8; save it as UTF-8"),
-    "too large": ("#" * 1_100_000, ": 1.1 MB; at most 1 MB are read"),
+    "too large": ("#" * 1_100_000,
+                  ": cannot be read (1,100,000 bytes, more than the 1,000,000 allowed)"),
 }  # fmt: skip
 
 
@@ -133,8 +134,8 @@ def test_good_json(tmp_path: Path) -> None:
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
     for place, what in (
-        (tmp_path, "not a regular file"),
-        (Path("/dev/zero"), "not a regular file"),
+        (tmp_path, "cannot be read (not a regular file but a folder)"),
+        (Path("/dev/zero"), "cannot be read (not a regular file but a device)"),
         (tmp_path / ("x" * 300), "cannot be read (File name too long)"),
         (tmp_path / "a\0b", "cannot be read (embedded null byte)"),
     ):

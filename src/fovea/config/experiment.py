@@ -7,20 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from fovea.config import schema
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.trust import shown
 
-GROUPS = (
-    "data",
-    "model",
-    "augment",
-    "loss",
-    "optimizer",
-    "schedule",
-    "task",
-    "trainer",
-    "probe",
-)
+GROUPS = tuple(each for each in schema.GROUPS if each not in ("tracking", "launcher"))
 VALUES = ("seed", "epochs", "batch_size", "select")
 _SWEEPER = ("params", "arms")
 _TRACKING = ("tags", "project")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from yaml.reader import ReaderError
 from yaml.scanner import ScannerError
 
 from fovea.config.errors import ConfigError, FoveaError
+from fovea.config.regular import read_regular
 
 _DEPTH = 50  # levels of lists and mappings within each other
 _ALIASED = 10_000  # values that the aliases of a YAML file may stand for, all together
@@ -44,13 +44,7 @@ def read_text(
         FoveaError: of type ``error``: not a regular file, unreadable, too large, or not UTF-8.
     """
     try:
-        about = file.stat()
-        if not stat.S_ISREG(about.st_mode):
-            raise error(f"{file}: not a regular file{_then(remedy)}")
-        if about.st_size > limit:
-            size = f"{about.st_size / _MB:,.1f} MB; at most {limit / _MB:g} MB are read"
-            raise error(f"{file}: {size}{_then(remedy)}")
-        content = file.read_bytes()
+        content = read_regular(file, limit)
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as problem:  # ValueError: a NUL byte in the name
