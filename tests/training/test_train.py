@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from fovea.config.compose import compose_run
 from fovea.config.errors import DataError, RecordError
 from fovea.config.options import options
 from fovea.records import RunFolder
+from fovea.tasks.classification import Classification
 from fovea.training.assemble import assemble, load_checkpoint, restore
 from fovea.training.evaluate import evaluate
 
@@ -343,6 +346,28 @@ def test_a_diverged_run_stops_and_says_so(trained: Training) -> None:
     assert run.summary["diverged"] is True
     assert run.summary["epochs"] == 1
     assert run.status == "finished"
+
+
+def test_an_ignored_interrupt_stays_ignored(
+    trained: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker gets SIGTERM from its parent: a terminal's SIGINT before it would make it the second
+    signal, which is raised wherever the run stands."""
+    handlers: list[Any] = []
+    loss_of = Classification.training_loss
+
+    def watched(task: Classification, batch: Any) -> Any:
+        handlers.append((signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)))
+        return loss_of(task, batch)
+
+    monkeypatch.setattr(Classification, "training_loss", watched)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        trained()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert {interrupt for interrupt, _ in handlers} == {signal.SIG_IGN}
+    assert all(callable(terminate) for _, terminate in handlers)
 
 
 def test_threads(trained: Training) -> None:

@@ -64,8 +64,9 @@ class Checkpoints(Callback):
             loader.sampler.take_up(trainer.current_epoch, cast("Task", pl_module).batches)
         # Lightning's handlers, set before this, are put back to what they were at its teardown.
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, self._interrupt)
-            signal.signal(signal.SIGTERM, self._interrupt)
+            for each in (signal.SIGINT, signal.SIGTERM):
+                if signal.getsignal(each) is not signal.SIG_IGN:  # workers: the parent interrupts
+                    signal.signal(each, self._interrupt)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
