@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from fovea.config.regular import open_regular
 from fovea.data.decode import formats
 from fovea.data.source import Files, ImageFile
 
@@ -81,7 +82,7 @@ def measure_depth(files: Files) -> Depth:
 def _head(file: ImageFile) -> bytes:
     if isinstance(file.content, bytes):
         return file.content[:_HEAD]
-    with file.content.open("rb") as opened:
+    with open_regular(file.content) as opened:
         return opened.read(_HEAD)
 
 

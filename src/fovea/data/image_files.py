@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fovea.config.regular import open_regular
+
 _KINDS = "avif bmp dib gif j2k jfif jp2 jpe jpeg jpg pbm pgm png pnm ppm tif tiff webp"
 SUFFIXES = frozenset(f".{kind}" for kind in _KINDS.split(" "))
 _CONTENT = re.compile(
@@ -154,7 +156,7 @@ def _kind(entry: os.DirEntry[str], is_link: bool) -> str:
 
 def _has_image_content(path: Path) -> bool:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _CONTENT.match(file.read(_HEAD)) is not None
     except OSError:
         return False

@@ -160,7 +160,7 @@ def _train(
 
 
 def _report(data: ImageData) -> None:
-    """Log what the data is; the terminal shows it once, however many runs share it."""
+    """Log what the data is; each process prints it once, however many of its runs share it."""
     found = data.inventory
     warnings = [*found.deviations, *found.warnings]
     for line in found.notes:
