@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     bench = commands.add_parser(
         "bench",
         help="measure training speed side by side with other ways to write it",
-        description="Five programs train the same networks in turns. Writes JSON, Markdown and a "
+        description="Six programs train the same networks in turns. Writes JSON, Markdown and a "
         "chart to outputs/bench/. Keep the machine idle meanwhile.",
     )
     bench.add_argument(

@@ -1,4 +1,4 @@
-"""The comparison of accuracy: what is trained, and what is known already."""
+"""The comparison of accuracy: what is trained, and what is recorded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fovea.bench import accuracy
-from fovea.bench.accuracy import measure_accuracy, merge_accuracy, recipe
+from fovea.bench.accuracy import measure_accuracy, recipe
 from fovea.sweep.plan import PlannedRun, plan_experiment
 
 
@@ -28,23 +28,12 @@ def refuse(*_: Any) -> None:
     raise AssertionError("nothing was left to train")
 
 
-def measure(folder: Path, published: dict[str, Any] | None) -> dict[str, Any]:
-    return measure_accuracy(folder, published, processes=1, progress=refuse)
-
-
-def test_what_is_recorded_or_published_is_not_trained_again(
-    runs: list[PlannedRun], tmp_path: Path
-) -> None:
-    for run in runs[1:]:
+def test_a_recorded_reference_is_not_trained_again(runs: list[PlannedRun], tmp_path: Path) -> None:
+    for run in runs:
         note(run, tmp_path, 0.5)
-    first = {"conv_net": {"fovea": {"0": 0.8}, "reference": {"0": 0.25}}}
-    published = {"recipe": accuracy._digest(runs), "accuracy": first}
-    measured = measure(tmp_path, published)["accuracy"]
-    assert measured["conv_net"] == {
-        "fovea": {"0": 0.8},
-        "reference": {"0": 0.25, "1": 0.5, "2": 0.5},
-    }
-    assert measured["resnet"] == {"fovea": {}, "reference": {"0": 0.5, "1": 0.5, "2": 0.5}}
+    measured = measure_accuracy(tmp_path, processes=1, progress=refuse)
+    none = {"fovea": {}, "reference": {"0": 0.5, "1": 0.5, "2": 0.5}}
+    assert measured == {"epochs": 5, "accuracy": {"conv_net": none, "resnet": none}}
 
 
 def test_a_reference_of_another_recipe_is_none(runs: list[PlannedRun], tmp_path: Path) -> None:
@@ -60,12 +49,3 @@ def test_both_arms_share_the_recipe_and_not_the_path(runs: list[PlannedRun]) -> 
     shared = recipe(runs[0].config)
     assert {"data", "model", "augment", "optimizer", "schedule", "epochs"} <= shared.keys()
     assert "trainer" not in shared
-
-
-def test_seeds_of_the_same_recipe_are_merged() -> None:
-    published = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"0": 0.1}, "reference": {}}}}
-    measured = {"recipe": "abc", "accuracy": {"resnet": {"fovea": {"1": 0.2}, "reference": {}}}}
-    merged = merge_accuracy(published, measured)["accuracy"]["resnet"]["fovea"]
-    assert merged == {"0": 0.1, "1": 0.2}
-    assert merge_accuracy(published | {"recipe": "old"}, measured) == measured
-    assert merge_accuracy(None, measured) == measured

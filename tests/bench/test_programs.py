@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from fovea.bench import programs
 from fovea.bench.machine import training_flops
 from fovea.bench.profile import measure_profile
 from fovea.bench.programs import PROGRAMS
@@ -15,6 +17,7 @@ from fovea.bench.speed import configure
 from fovea.bench.synthetic import Synthetic
 from fovea.data.source import Splits
 from fovea.models.resnet import ResNet
+from fovea.training import compiling
 
 
 class EnoughError(Exception):
@@ -57,11 +60,31 @@ def config() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.filterwarnings("ignore")
-def test_a_program_trains_on_batches_of_all_images(name: str, config: dict[str, Any]):
+def test_a_program_trains_on_batches_of_all_images(
+    name: str, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # is set by what compiles
+    monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
+    monkeypatch.setattr(compiling, "require_compiler", lambda device: None)
     counter = Counter(5)  # an epoch has three
     with pytest.raises(EnoughError):
         PROGRAMS[name](config, counter)  # pyright: ignore[reportArgumentType]
     assert counter.shapes == {(16, 3, 32, 32, 16), (8, 3, 32, 32, 8)}
+
+
+@pytest.mark.parametrize(("name", "compile"), [("fovea", False), ("compiled", True)])
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_the_config_says_of_compiling_has_no_effect(
+    name: str, compile: bool, asked: bool, config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+):
+    trained: list[bool] = []
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+    monkeypatch.setattr(
+        programs, "train", lambda config, *_: trained.append(config["trainer"]["compile"])
+    )
+    config["trainer"]["compile"] = asked
+    PROGRAMS[name](config, Counter(0))  # pyright: ignore[reportArgumentType]
+    assert trained == [compile]
 
 
 def test_the_reference_learns_its_images(config: dict[str, Any], monkeypatch: pytest.MonkeyPatch):

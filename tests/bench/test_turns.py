@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,15 @@ def test_a_turn_counts_its_timed_steps_and_waits_before_the_next():
     assert channel.told[0].threads == torch.get_num_threads()
 
 
+def test_the_first_step_is_timed_apart(monkeypatch: pytest.MonkeyPatch):
+    seconds = itertools.count()
+    monkeypatch.setattr("fovea.bench.turns._now", lambda: float(next(seconds)))
+    channel = Channel()
+    turns = Turns(channel, warmup=0, steps=2).of(batches(5))  # pyright: ignore[reportArgumentType]
+    list(turns)
+    assert [turn.first_step_seconds for turn in channel.told] == [1.0, 1.0]
+
+
 def test_a_turn_spans_epochs_and_tells_what_lies_between_them():
     channel = Channel()
     turns = Turns(channel, warmup=0, steps=5).of(batches(4))  # pyright: ignore[reportArgumentType]
@@ -74,9 +84,16 @@ def test_programs_train_in_turn_in_processes_of_their_own(tmp_path: Path):
     program = start(counting, tmp_path)
     try:
         heard: list[str] = []
-        turns = take_turns({"one": program}, rounds=2, threads=1, progress=heard.append)
+        turns = take_turns(
+            {"one": program},
+            rounds=2,
+            threads=1,
+            progress=heard.append,
+            after_round=lambda: heard.append("after"),
+        )
         assert [turn.images for turn in turns["one"]] == [12, 12]
-        assert heard == ["warm-up: one", "round 1 of 2: one", "round 2 of 2: one"]
+        rounds = ["warm-up: one", "round 1 of 2: one", "round 2 of 2: one"]
+        assert heard == [line for each in rounds for line in (each, "after")]
         with pytest.raises(ConfigError, match="one trains with 1 threads where --threads=2"):
             take_turns({"one": program}, rounds=1, threads=2, progress=heard.append)
     finally:

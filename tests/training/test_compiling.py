@@ -59,7 +59,7 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> list[Timing]:
             return FASTER
 
     monkeypatch.setattr(compiling, "_Trial", FakeTrial)
-    monkeypatch.setattr(compiling, "_require_compiler", lambda device: None)
+    monkeypatch.setattr(compiling, "require_compiler", lambda device: None)
     return done
 
 
@@ -203,7 +203,7 @@ def test_what_does_not_compile_trains_eager(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("no such instruction\nand a long listing")
 
-    monkeypatch.setattr(compiling, "_require_compiler", lambda device: None)
+    monkeypatch.setattr(compiling, "require_compiler", lambda device: None)
     monkeypatch.setattr(compiling, "_LONG_SECONDS", 0.0)
     monkeypatch.setattr(torch, "compile", refuse)
     assert choice() == Choice(False, "cannot compile: no such instruction")
@@ -224,7 +224,7 @@ def eager_compiler(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return noted
 
     monkeypatch.setattr(torch, "compile", compile)
-    monkeypatch.setattr(compiling, "_require_compiler", lambda device: None)
+    monkeypatch.setattr(compiling, "require_compiler", lambda device: None)
     return sizes
 
 

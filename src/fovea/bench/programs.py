@@ -1,14 +1,17 @@
-"""Five ways to write the same training, from the introductory guide's loop to fovea.
+"""Six ways to train the same network, from the introductory guide's loop to fovea.
 
 The first three are written here, in the manner of what they name, so that a loop of that kind can
 be timed on the machine at hand; no code of those projects is in them. All train the network that
-fovea's config names, on the same images; each brings its own loader, precision and loop.
+fovea's config names, on the same images; each brings its own loader, precision and loop. All train
+eager but the last, which is fovea with ``trainer.compile=true``.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -159,12 +162,21 @@ class TurnedData(ImageData):
         return self.turns.of(super().train_dataloader())
 
 
-def fovea(config: Mapping[str, Any], turns: Turns) -> None:
-    """Train as ``fovea train`` does: record, history, checkpoints, W&B and all."""
+def fovea(config: Mapping[str, Any], turns: Turns, *, compile: bool) -> None:
+    """Train as ``fovea train`` does: record, history, checkpoints, W&B and all.
+
+    Args:
+        config, turns: as every program's.
+        compile: what ``trainer.compile`` is, whatever the config says.
+    """
     TurnedData.turns = turns
     target = f"{TurnedData.__module__}.{TurnedData.__qualname__}"
-    turned = dict(config) | {"data": config["data"] | {"_target_": target}}
+    turned = dict(config) | {
+        "data": config["data"] | {"_target_": target},
+        "trainer": config["trainer"] | {"compile": compile},
+    }
     with tempfile.TemporaryDirectory() as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder  # compile anew, as a first run does
         train(turned, RunFolder(Path(folder) / "bench"), {"model": "model", "data": "data"})
 
 
@@ -173,7 +185,8 @@ PROGRAMS: dict[str, Callable[[Mapping[str, Any], Turns], None]] = {
     "torchvision": torchvision_like,
     "template": template_like,
     "bare": bare,
-    "fovea": fovea,
+    "fovea": partial(fovea, compile=False),
+    "compiled": partial(fovea, compile=True),
 }
 
 

@@ -18,6 +18,7 @@ from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, DataError
 from fovea.data.module import ImageData
 from fovea.training.assemble import build_model
+from fovea.training.compiling import require_compiler
 from fovea.training.settings import TrainerSettings
 
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
@@ -41,18 +42,32 @@ def measure_training(
 
     Returns:
         Images per second of every turn and peak memory (MiB) of each program, seconds that
-        fovea takes from one epoch to the next, FLOPs per image, the machine's peaks in FLOP/s.
+        fovea takes from one epoch to the next and to compile, FLOPs per image, the machine's peaks
+        in FLOP/s: the best of all rounds. Without a compiler, ``not_measured`` has the reason.
     """
     warmup = max(steps // 5, 1)
     config = configure([f"model={network}"], batch_size=batch_size, threads=threads)
     # An epoch ends just after the counted turns; one turn more tells what that costs.
     limit = (1 + rounds) * (warmup + steps) + 1
-    peaks = [_peaks(config)]
-    with _started(PROGRAMS, config, warmup, steps, limit, threads, logs) as running:
-        turns = take_turns(running, rounds=rounds, threads=threads, progress=progress)
+    programs = dict(PROGRAMS)
+    missing: dict[str, str] = {}
+    try:
+        require_compiler(_device())
+    except ConfigError as error:
+        del programs["compiled"]
+        missing["compiled"] = str(error)
+    peaks: list[dict[str, float]] = []
+    with _started(programs, config, warmup, steps, limit, threads, logs) as running:
+        turns = take_turns(
+            running,
+            rounds=rounds,
+            threads=threads,
+            progress=progress,
+            after_round=lambda: peaks.append(_peaks(config)),
+        )
         after = running["fovea"].turn()
     step_seconds = median(turn.seconds / steps for turn in turns["fovea"])
-    peaks.append(_peaks(config))
+    first = {name: taken[0].first_step_seconds for name, taken in turns.items()}
     data: ImageData = build("data", config["data"])
     model, inputs = build_model(config["model"], data.spec)
     return {
@@ -64,6 +79,8 @@ def measure_training(
         "gemm_peak": {name: max(peak[name] for peak in peaks) for name in peaks[0]},
         "precision": _settings(config).resolved_precision,
         "epoch_end_seconds": after.epoch_ends[-1] - step_seconds,
+        "compile_seconds": first["compiled"] - first["fovea"] if "compiled" in first else None,
+        "not_measured": missing,
         "programs": {
             name: {
                 "images_per_second": [turn.images / turn.seconds for turn in taken],
@@ -132,6 +149,7 @@ def take_turns(
     rounds: int,
     threads: int,
     progress: Callable[[str], None],
+    after_round: Callable[[], None] = lambda: None,
 ) -> dict[str, list[Turn]]:
     """Give every program its turn, ``rounds`` times; a round before the first is not counted.
 
@@ -139,7 +157,8 @@ def take_turns(
         running: the programs by name.
         rounds: counted turns of each.
         threads: torch's in each program.
-        progress: told what has the turn.
+        progress: receives the program whose turn it is.
+        after_round: called after each round, while all programs wait.
 
     Raises:
         ConfigError: a program runs with another number of threads: the comparison would be void.
@@ -156,6 +175,7 @@ def take_turns(
                     "nothing to compare; unset OMP_NUM_THREADS or set it to the same"
                 )
             turns[name].append(turn)
+        after_round()
     return {name: taken[1:] for name, taken in turns.items()}
 
 
@@ -190,12 +210,15 @@ def _started(
 
 def _peaks(config: Mapping[str, Any]) -> dict[str, float]:
     settings = _settings(config)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return {
-        name: gemm_peak(dtype, device)
+        name: gemm_peak(dtype, _device())
         for name, dtype in _PEAKS.items()
         if name in ("32", settings.resolved_precision)
     }
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _settings(config: Mapping[str, Any]) -> TrainerSettings:

@@ -35,6 +35,7 @@ class Turn:
         images: in the timed steps.
         threads: of torch, in the program's process.
         peak_memory_mib: of the process (or the GPU), so far.
+        first_step_seconds: of the program's very first step, in which a compiled one compiles.
         epoch_ends: seconds from the start of an epoch's last step to the next epoch's first, of the
             epochs that ended since the turn before.
     """
@@ -43,6 +44,7 @@ class Turn:
     images: int
     threads: int
     peak_memory_mib: float
+    first_step_seconds: float = 0.0
     epoch_ends: tuple[float, ...] = ()
 
 
@@ -68,6 +70,8 @@ class Turns:
         self._position = 0  # within the turn
         self._images = 0
         self._started = 0.0
+        self._first_started: float | None = None
+        self._first_step_seconds: float | None = None
         self._left: float | None = None  # when the last step of an epoch was begun
         self._epoch_ends: list[float] = []
         self._loader: Iterable[Any] = ()
@@ -96,7 +100,9 @@ class Turns:
             yield batch
 
     def _before(self, batch: Any) -> None:
-        """Take note of the step that is about to be made with ``batch``."""
+        """Note the step that is about to be taken with ``batch``."""
+        if self._first_started is not None and self._first_step_seconds is None:
+            self._first_step_seconds = _now() - self._first_started
         if self._position == self._warmup + self._steps:
             self._channel.send(
                 Turn(
@@ -104,6 +110,7 @@ class Turns:
                     images=self._images,
                     threads=torch.get_num_threads(),
                     peak_memory_mib=peak_memory_mib(),
+                    first_step_seconds=self._first_step_seconds or 0.0,
                     epoch_ends=tuple(self._epoch_ends),
                 )
             )
@@ -114,6 +121,8 @@ class Turns:
         if self._position == self._warmup:
             self._images = 0
             self._started = _now()
+        if self._first_started is None:
+            self._first_started = _now()
         self._position += 1
         self._images += len(batch[-1])
 

@@ -99,7 +99,7 @@ def choose(config: Mapping[str, Any], lab: Lab) -> Choice:
     if not settings.compile:
         return Choice(False, "as asked")
     if settings.compile != "auto":
-        _require_compiler(_trainer(lab).strategy.root_device)
+        require_compiler(_trainer(lab).strategy.root_device)
         return Choice(True, "as asked")
     try:
         choice = _choose_by_trial(config, lab)
@@ -159,10 +159,10 @@ def _choose_by_trial(config: Mapping[str, Any], lab: Lab) -> Choice:
             seconds = steps * min(trial.step() for _ in range(_WARM_UP))
             if seconds < _LONG_SECONDS:
                 return Choice(False, _too_short(seconds))
-            _require_compiler(device)
+            require_compiler(device)
             timing = trial.timing()
         _remember(entry, key, timing)
-    _require_compiler(device)
+    require_compiler(device)
     choice = _judge(timing, steps)
     if not choice.compile:
         torch.compiler.reset()
@@ -270,7 +270,7 @@ def _compiled(model: nn.Module, device: torch.device) -> Network:
     return torch.compile(model.forward, dynamic=False, mode=mode)
 
 
-def _require_compiler(device: torch.device) -> None:
+def require_compiler(device: torch.device) -> None:
     """Raise ConfigError where this machine lacks what Inductor calls for a device."""
     if device.type == "cuda" and find_spec("triton") is None:
         raise ConfigError(
