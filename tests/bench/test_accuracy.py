@@ -14,7 +14,7 @@ from fovea.sweep.plan import PlannedRun, plan_experiment
 
 
 def note(run: PlannedRun, folder: Path, measured: float, **other: Any) -> None:
-    told = {"accuracy": measured, "recipe": recipe(run.config) | other}
+    told = {"accuracy": measured, "recipe": recipe(run) | other}
     file = folder / f"{run.choices['model']}-{run.config['seed']}.json"
     file.write_text(json.dumps(told))
 
@@ -46,6 +46,6 @@ def test_a_reference_of_another_recipe_is_none(runs: list[PlannedRun], tmp_path:
 
 
 def test_both_arms_share_the_recipe_and_not_the_path(runs: list[PlannedRun]) -> None:
-    shared = recipe(runs[0].config)
+    shared = recipe(runs[0])
     assert {"data", "model", "augment", "optimizer", "schedule", "epochs"} <= shared.keys()
     assert "trainer" not in shared

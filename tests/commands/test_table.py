@@ -67,8 +67,8 @@ def test_a_publication_names_its_files_and_then_nothing(
     assert run("mine", publish=True, verify=False) == 0
     told = capsys.readouterr().out
     assert "50.00 ± 0.00 % (n = 2)" in told
-    files = ("results.csv", "README.md", "table.png", "table.svg")
-    assert told.splitlines()[-4:] == [str(experiment / name) for name in files]
+    files = ("configs.jsonl", "results.csv", "README.md", "table.png", "table.svg")
+    assert told.splitlines()[-5:] == [str(experiment / name) for name in files]
     assert run("mine", publish=True, verify=False) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "published as it is already"
 

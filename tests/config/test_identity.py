@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from fovea.config.compose import compose_run
-from fovea.config.identity import run_id, scientific
+from fovea.config import paths
+from fovea.config.identity import difference, reduced, run_id, scientific
+from fovea.config.options import options, stated
+from fovea.config.schema import GROUPS
+from fovea.config.signatures import MISSING, signature
+from fovea.sweep.plan import PlannedRun, plan_command
 
+DEFAULTS = Path(__file__).with_name("signature_defaults.json")
 OTHER_NUMBERS = [
     "seed=1",
     "epochs=11",
@@ -16,6 +24,8 @@ OTHER_NUMBERS = [
     "select=last",
     "model=lenet5",
     "model.dropout=0.1",
+    "model._target_=fovea.models.resnet.ResNet ~model.hidden_sizes ~model.activation "
+    "~model.dropout",
     "augment=flip_crop",
     "loss.label_smoothing=0.1",
     "optimizer.lr=2e-3",
@@ -29,56 +39,143 @@ OTHER_NUMBERS = [
     "trainer.limit_batches=3",
     "trainer.ema_decay=0.9",
     "trainer.target_accuracy=0.9",
-    "probe=shifts",
+    "trainer.devices=2",
 ]
 SAME_NUMBERS = [
-    "experiment=quickstart epochs=10 schedule=constant",
+    "experiment=quickstart epochs=10 schedule=constant model=mlp seed=0",
     "outputs=/elsewhere",
     "rerun=true",
     "tracking=csv",
     "tracking.mode=online",
+    "probe=shifts",
     "data.root=/elsewhere",
     "data.download=true",
     "data.memory_limit=1",
     "data.workers=0",
     "trainer.progress_bar=off",
     "trainer.threads=1",
+    "trainer.accelerator=cpu",
+    "trainer.strategy=ddp_spawn",
     "launcher=inline",
-    "launcher.workers=2",
     "optimizer.lr=0.001",  # as it is
+    "~optimizer.betas",  # the default of its signature
 ]
 
 
-def test_a_key_that_is_null_is_as_if_it_were_not_there() -> None:
-    config = compose_run([])
-    assert config["trainer"]["patience"] is None
-    without = config | {"trainer": {**config["trainer"]}, "added": None}
-    del without["trainer"]["patience"]
-    assert run_id(without) == run_id(config)
-    assert run_id(without | {"added": 0}) != run_id(config)
+def planned(overrides: str) -> PlannedRun:
+    (run,) = plan_command(overrides.split())
+    return run
 
 
-@pytest.mark.parametrize("override", OTHER_NUMBERS)
-def test_what_can_change_the_numbers_changes_the_id(override: str) -> None:
-    assert run_id(compose_run([override])) != run_id(compose_run([]))
+@pytest.fixture(scope="module")
+def default() -> PlannedRun:
+    return planned("seed=0")
+
+
+@pytest.mark.parametrize("overrides", OTHER_NUMBERS)
+def test_what_can_change_the_numbers_changes_the_id(default: PlannedRun, overrides: str) -> None:
+    assert planned(overrides).id != default.id
 
 
 @pytest.mark.parametrize("overrides", SAME_NUMBERS)
-def test_what_cannot_change_the_numbers_does_not(overrides: str) -> None:
-    assert run_id(compose_run(overrides.split())) == run_id(compose_run([]))
+def test_what_cannot_change_the_numbers_does_not(default: PlannedRun, overrides: str) -> None:
+    assert planned(overrides).scientific == default.scientific
+    assert planned(overrides).id == default.id
 
 
-def test_the_id_is_the_hash_of_canonical_json() -> None:
-    text = '{"data":{"n":1},"lr":0.5,"sizes":[3,4]}'
-    config = {"lr": 0.5, "sizes": (3.0, 4), "data": {"root": "/a", "n": 1.0}, "hydra": {"a": 1}}
-    assert run_id(config) == hashlib.sha256(text.encode()).hexdigest()[:12]
+def test_a_scientific_config_is_the_shortest_list_of_overrides() -> None:
+    assert planned("model=resnet model.depth=32 optimizer.lr=3e-3").scientific == {
+        "seed": 0,
+        "epochs": 10,
+        "batch_size": 64,
+        "select": "auto",
+        "data": "digits",
+        "data.constants": {},
+        "model": "resnet",
+        "model.depth": 32,
+        "model.num_classes": "auto",
+        "model.in_channels": "auto",
+        "model.image_size": "auto",
+        "augment": "none",
+        "loss": "cross_entropy",
+        "optimizer": "adam",
+        "optimizer.lr": 0.003,
+        "schedule": "constant",
+        "task": "classification",
+        "trainer": "default",
+    }
 
 
-def test_true_is_not_one() -> None:
-    assert run_id({"residual": True}) != run_id({"residual": 1})
+def test_the_id_is_a_hash_of_the_rule_and_the_config() -> None:
+    text = '[2,{"lr":0.5,"sizes":[3,4]}]'
+    assert run_id({"sizes": [3, 4], "lr": 0.5}) == hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def test_scientific_leaves_its_argument_alone() -> None:
-    config = {"data": {"root": "/a", "fit": "pad"}, "rerun": True, "seed": 0}
-    assert scientific(config) == {"data": {"fit": "pad"}, "seed": 0}
-    assert config == {"data": {"root": "/a", "fit": "pad"}, "rerun": True, "seed": 0}
+def test_true_is_not_one_and_one_is_one() -> None:
+    one = reduced({"model": "resnet", "model.residual": 1})
+    assert "model.residual" in one  # the default is true
+    assert "model.residual" not in reduced({"model": "resnet", "model.residual": True})
+    assert reduced({"epochs": 10.0}) == {"epochs": 10}
+
+
+def test_a_class_that_moved_is_the_same(default: PlannedRun) -> None:
+    config = default.config | {"model": default.config["model"] | {"_target_": "fovea.old.MLP"}}
+    assert scientific(config, default.choices) == default.scientific
+    config["model"]["_target_"] = "elsewhere.MLP"
+    assert scientific(config, default.choices)["model._target_"] == "elsewhere.MLP"
+
+
+def test_an_argument_that_was_added_leaves_the_id(default: PlannedRun) -> None:
+    data = {key: value for key, value in default.config["data"].items() if key != "split_seed"}
+    assert scientific(default.config | {"data": data}, default.choices) == default.scientific
+
+
+def test_a_stored_config_loses_what_bears_no_identity_any_more() -> None:
+    stored = {"data": "mnist", "data.source.folder": "a", "seed": 1}
+    assert reduced(stored | {"data.source.download_as": "MNIST", "data.root": "/"}) == stored
+
+
+def test_a_config_is_left_alone(default: PlannedRun) -> None:
+    before = json.dumps(default.config)
+    scientific(default.config, default.choices)
+    assert json.dumps(default.config) == before
+
+
+def test_a_difference_has_both_values() -> None:
+    one = planned("optimizer=sgd optimizer.lr=0.01").scientific
+    other = planned("optimizer=sgd").scientific
+    assert difference(one, other) == {"optimizer.lr": (0.01, 0.1)}
+    assert difference(one, one) == {}
+
+
+def test_the_defaults_of_signatures_stay() -> None:
+    """A default that changes gives another run an id that published runs have: change the YAML.
+
+    A new argument is added to the file, with the behaviour before it as its default.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for group in GROUPS:
+        for option in options(group):
+            for target in _targets(stated(group, option)):
+                arguments = signature(target) or {}
+                found[f"{group}/{option}: {target.rpartition('.')[2]}"] = {
+                    name: json.loads(json.dumps(each.default))
+                    for name, each in arguments.items()
+                    if each.scientific and each.default is not MISSING
+                }
+    pinned = json.loads(DEFAULTS.read_text())
+    assert found == pinned
+
+
+def _targets(node: Any) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    own = [node["_target_"]] if "_target_" in node else []
+    return [*own, *(target for value in node.values() for target in _targets(value))]
+
+
+def test_every_option_is_found_by_its_files() -> None:
+    for group in GROUPS:
+        for option in options(group):
+            assert "_target_" in stated(group, option), f"{paths.conf()}/{group}/{option}.yaml"
+    assert stated("model", "no_such_network") == {}

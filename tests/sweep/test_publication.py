@@ -20,7 +20,7 @@ PUBLISHED = [
     for name in paths.experiment_names()
     if (folder := paths.experiment(name)) and (folder / "results.csv").is_file()
 ]
-FILES = ("results.csv", "README.md", "table.png", "table.svg")
+FILES = ("configs.jsonl", "results.csv", "README.md", "table.png", "table.svg")
 TABLE = """
 title: Two seeds
 rows: {key: model, labels: {mlp: "MLP | 2"}}
@@ -128,7 +128,7 @@ def test_what_is_not_planned_any_more_is_dropped(experiment: Path) -> None:
     sweep = experiment / "sweep.yaml"
     sweep.write_text(sweep.read_text().replace("mlp,lenet5", "mlp"))
     runs = plan_experiment("mine")
-    assert stale_files(runs) == ["results.csv", "README.md", "table.svg"]
+    assert stale_files(runs) == ["configs.jsonl", "results.csv", "README.md", "table.svg"]
     publish_experiment(runs)
     assert len(from_text((experiment / "results.csv").read_text())) == 2
 

@@ -35,7 +35,9 @@ def record(run: PlannedRun, status: str = "finished", epochs: int = 0, **summary
     folder.write("environment.json", {"code": code_of(run.config)})
     folder.write_history([{"epoch": float(epoch)} for epoch in range(epochs)])
     files = folder.sizes(["config.yaml", "data.json", "environment.json", "history.csv"])
-    folder.write("summary.json", {"status": status, "files": files, **summary})
+    folder.write(
+        "summary.json", {"status": status, "choices": run.choices, "files": files, **summary}
+    )
 
 
 def state(run: PlannedRun) -> tuple[str, str, bool]:

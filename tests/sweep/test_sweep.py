@@ -66,7 +66,7 @@ def test_the_grid_is_planned_in_the_order_given(outputs: Path) -> None:
     assert [run.choices["model"] for run in runs] == ["mlp", "mlp", "lenet5", "lenet5"]
     assert "experiment" not in runs[0].choices
     assert [run.folder.path for run in runs] == [
-        outputs / "runs" / run_id(run.config) for run in runs
+        outputs / "runs" / run_id(run.scientific) for run in runs
     ]
     assert not outputs.exists()
 
@@ -214,7 +214,7 @@ def test_published_runs_are_skipped_if_asked(
     outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     runs = planned("experiment=quickstart", "skip_published=true", "seed=0,1")
-    monkeypatch.setattr("fovea.sweep.execute.published", lambda _: {runs[1].folder.id: None})
+    monkeypatch.setattr("fovea.sweep.execute.published_results", lambda _: {runs[1].id: None})
     launch, launched = launcher()
     execute(runs, launch=launch)
     assert launched == ["experiment=quickstart skip_published=True seed=0"]
@@ -334,7 +334,7 @@ def test_the_report_of_an_experiment_is_written(
     markdown, comma_separated = (files.with_suffix(kind).read_text() for kind in (".md", ".csv"))
     ids = " ".join(f"`{run.folder.id}`" for run in runs[:3])
     assert "| MLP | 91.00 ± 1.00 %" in markdown
-    assert f"| not recorded | not recorded | 1.0 | {ids} |" in markdown
+    assert f"| not measured | not measured | 1.0 | {ids} |" in markdown
     assert "| LeNet-5 | not run | not run | not run | not run |  |" in markdown
     rows = list(csv.DictReader(comma_separated.splitlines()))
     assert [row["network"] for row in rows] == ["MLP", "LeNet-5", "ResNet-20"]

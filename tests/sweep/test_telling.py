@@ -8,7 +8,7 @@ import pytest
 
 from fovea.config.compose import compose_sweep, config_loader
 from fovea.config.errors import ConfigError
-from fovea.sweep.plan import PlannedRun, changes_cells, plan, plan_experiment
+from fovea.sweep.plan import PlannedRun, changes_cells, plan, plan_command, plan_experiment
 from fovea.sweep.publication import publish_experiment
 from fovea.sweep.telling import definition_of, report
 
@@ -180,12 +180,12 @@ def test_the_command_that_adds_seeds_plans_the_runs_there_are_and_more(name: str
         (["experiment=quickstart", "seed=0,1,2,3,4"], False),
         (["experiment=quickstart", "rerun=true"], False),
         (["experiment=quickstart", "seed=0", "epochs=1"], True),
-        (["experiment=quickstart", "+data.seeds=1"], True),
-        (["model@other=mlp"], True),
+        (["experiment=quickstart", "data.split_seed=1"], True),
+        (["experiment=quickstart", "data.workers=0", "probe=train"], False),
     ],
 )
 def test_other_seeds_leave_the_experiments_table(arguments: list[str], changes: bool) -> None:
-    assert changes_cells(arguments) == changes
+    assert changes_cells(arguments, plan_command(arguments)) == changes
 
 
 def test_a_changed_grid_knows_no_baseline(experiment: Path, outputs: Path) -> None:

@@ -46,7 +46,7 @@ def test_a_cell_shows_what_it_has(cell: MakeCell) -> None:
         ["vgg", "not run"],
         ["one", "50.00 % (n = 1)"],
         ["bad", "no number in 1 of 2"],
-        ["other", "not recorded"],
+        ["other", "not measured"],
     ]
     assert table.rows[0].runs == ("mlp-0", "mlp-1")
     assert table.rows[1].runs == ()
@@ -464,7 +464,7 @@ def test_a_default_column_that_nothing_recorded_is_left_out(cell: MakeCell) -> N
     reference = {"row": "mlp", "column": "test/accuracy", "value": 1, "source": "s"}
     referred = {"rows": {"key": "model"}, "references": [reference | {"evidence": "P"}]}
     table = build_table(TableDefinition.model_validate(referred), only_counts)
-    assert texts(table)[0][1:4] == ["not recorded", "100.00 %", "–"]
+    assert texts(table)[0][1:4] == ["not measured", "100.00 %", "–"]
     none = build_table(TableDefinition(), [cell({"model": "mlp"}, macs=[None])])
     assert [head.column.metric for head in none.columns][:2] == ["test/accuracy", "parameters"]
 
@@ -507,7 +507,7 @@ def test_a_metric_is_not_missed_before_all_runs_are_there(cell: MakeCell) -> Non
     table = build(
         accuracies(cell, mlp=[0.9], vgg=[None]), {"metric": "test/shifted", "label": "shifted"}
     )
-    assert texts(table) == [["mlp", "not recorded"], ["vgg", "not run"]]
+    assert texts(table) == [["mlp", "not measured"], ["vgg", "not run"]]
 
 
 def test_cells_that_a_row_does_not_tell_apart_are_refused(cell: MakeCell) -> None:

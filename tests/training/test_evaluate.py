@@ -13,6 +13,9 @@ from PIL import Image
 
 from fovea.probes import Shift
 from fovea.records import RunFolder
+from fovea.sweep.launch import train_run
+from fovea.sweep.plan import plan_command
+from fovea.sweep.state import States
 from fovea.training.assemble import assemble, restore
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict
@@ -58,6 +61,36 @@ def test_shifts_are_those_of_the_tested_weights(shifted: RunFolder, d: int) -> N
     assert accuracy(shifted, Shift(0, 0)) == pytest.approx(
         shifted.metrics["test/accuracy"], abs=1e-6
     )
+
+
+def test_a_finished_run_is_measured_by_a_new_probe(
+    outputs: Path, shifted: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = [
+        "epochs=2",
+        "batch_size=64",
+        "model.hidden_sizes=[32]",
+        "model.dropout=0",
+        "tracking=csv",
+    ]
+    cpu = ["trainer.accelerator=cpu", "trainer.precision=32"]
+    (run,) = plan_command([*small, *cpu])
+    train_run(run)
+    before = run.folder.metrics
+    (probed,) = plan_command([*small, *cpu, "probe=shifts", "probe.largest=2"])
+    assert probed.id == run.id
+    assert States([probed]).of(probed).kind == "unmeasured"
+    capsys.readouterr()
+    train_run(probed)
+    assert capsys.readouterr().out.startswith(f"{run.id}  mlp-digits-0")
+    assert before.items() < run.folder.metrics.items()
+    assert run.folder.metrics == shifted.metrics
+    assert States([probed]).of(probed).kind == "done"
+    (larger,) = plan_command([*small, *cpu, "probe=shifts", "probe.largest=1"])
+    assert States([larger]).of(larger).kind == "unmeasured"
+    (run.folder.checkpoints / f"{run.folder.summary['selected']}.ckpt").unlink()
+    assert States([larger]).of(larger).kind == "done"  # nothing is left to measure
+    assert train_run(larger) is None
 
 
 @pytest.mark.parametrize(("precision", "apart"), [("64", 0.0), ("bf16-mixed", 0.05)])

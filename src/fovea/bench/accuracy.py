@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -12,7 +12,6 @@ from typing import Any
 import torch
 
 from fovea.bench import EXPERIMENT
-from fovea.config.identity import scientific
 from fovea.records import write_atomic
 from fovea.sweep.plan import PlannedRun, plan_experiment
 
@@ -38,7 +37,7 @@ def measure_accuracy(
     runs = plan_experiment(EXPERIMENT)
     missing = [run for run in runs if _recorded(run, folder) is None]
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        started = [pool.submit(_reference, run.config, _file(run, folder)) for run in missing]
+        started = [pool.submit(_reference, run, _file(run, folder)) for run in missing]
         for number, done in enumerate(as_completed(started)):
             done.result()
             progress(f"accuracy: reference {number + 1} of {len(missing)}")
@@ -52,16 +51,17 @@ def measure_accuracy(
     return {"epochs": runs[0].config["epochs"], "accuracy": found}
 
 
-def recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a config both arms train by."""
-    return {key: value for key, value in scientific(config).items() if key not in _NOT_THE_RECIPE}
+def recipe(run: PlannedRun) -> dict[str, Any]:
+    """Return what of a run's config both arms train by."""
+    config = run.scientific
+    return {key: config[key] for key in config if key.partition(".")[0] not in _NOT_THE_RECIPE}
 
 
-def _reference(config: Mapping[str, Any], file: Path) -> None:
+def _reference(run: PlannedRun, file: Path) -> None:
     from fovea.bench.reference import train_reference
 
     torch.set_num_threads(1)
-    measured = {"accuracy": train_reference(config), "recipe": recipe(config)}
+    measured = {"accuracy": train_reference(run.config), "recipe": recipe(run)}
     write_atomic(file, (json.dumps(measured, indent=2) + "\n").encode())
 
 
@@ -69,7 +69,7 @@ def _recorded(run: PlannedRun, folder: Path) -> float | None:
     """Return the reference's accuracy if it was trained by the run's recipe."""
     try:
         kept = json.loads(_file(run, folder).read_text(encoding="utf-8"))
-        return kept["accuracy"] if kept["recipe"] == recipe(run.config) else None
+        return kept["accuracy"] if kept["recipe"] == recipe(run) else None
     except (OSError, ValueError, KeyError):
         return None
 

@@ -37,7 +37,7 @@ def run(overrides: Sequence[str]) -> int:
                 show(given, asked.config_dir, asked.cfg, asked.package, resolve=asked.resolve)
             return 0
         runs = plan_command([*given, "dry_run=true"] if asked.dry_run else given, asked.config_dir)
-        execute(runs, changed=changes_cells(given))
+        execute(runs, changed=changes_cells(given, runs))
     except SweepError as error:
         say(f"fovea: {error}", stderr=True)
         return 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fovea.config import paths
+from fovea.config.errors import ConfigError
 from fovea.config.files import read_yaml
 
 
@@ -28,6 +31,26 @@ def description(file: Path) -> str:
     """Return the one-line description a config file opens with."""
     with file.open(encoding="utf-8") as stream:
         return stream.readline().removeprefix("#").strip()
+
+
+@cache
+def stated(group: str, option: str) -> dict[str, Any]:
+    """Return what an option's own files state, nothing resolved; empty where there is no such file.
+
+    Of its defaults list those are read that name other options of the group.
+    """
+    file = paths.conf() / group / f"{option}.yaml"
+    try:
+        own = read_yaml(file, exponents=True)
+    except (ConfigError, OSError):
+        return {}
+    if not isinstance(own, dict):
+        return {}
+    merged: dict[str, Any] = {}
+    for each in own.pop("defaults", []) or []:
+        if isinstance(each, str) and each not in ("_self_", option):
+            merged |= stated(group, each)
+    return merged | own
 
 
 def complete_override(prefix: str) -> list[str]:

@@ -7,20 +7,16 @@ a second instead of the imports.
 
 from __future__ import annotations
 
-import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from importlib.machinery import PathFinder
-from pathlib import Path
 from typing import Annotated, Any, Literal, Never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from fovea.config import types
-from fovea.config.annotations import NAMES, evaluate
 from fovea.config.errors import ConfigError, did_you_mean, shortened
-from fovea.config.trust import find_top_level
+from fovea.config.signatures import signature
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 _FROM_DATA = ("num_classes", "in_channels", "image_size")  # "auto" in a model: as the data has it
@@ -49,12 +45,12 @@ class Root(BaseModel):
     epochs: types.Epochs
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
-    rerun: bool
-    skip_published: bool
-    stop_on_failure: bool
-    dry_run: bool
-    experiment: str | None
-    outputs: str
+    rerun: types.Unscientific[bool]
+    skip_published: types.Unscientific[bool]
+    stop_on_failure: types.Unscientific[bool]
+    dry_run: types.Unscientific[bool]
+    experiment: types.Unscientific[str | None]
+    outputs: types.Unscientific[str]
     data: dict[str, Any]
     model: dict[str, Any]
     augment: dict[str, Any]
@@ -63,9 +59,9 @@ class Root(BaseModel):
     schedule: dict[str, Any]
     task: dict[str, Any]
     trainer: dict[str, Any]
-    probe: dict[str, Any] | None = None
-    tracking: dict[str, Any]
-    launcher: dict[str, Any]
+    probe: types.Unscientific[dict[str, Any] | None] = None
+    tracking: types.Unscientific[dict[str, Any]]
+    launcher: types.Unscientific[dict[str, Any]]
 
 
 def validate(config: Mapping[str, Any]) -> None:
@@ -186,37 +182,22 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 def signature_schema(target: str) -> type[BaseModel] | None:
     """Return the schema of a class's constructor or of a function, read from its source text.
 
-    Args:
-        target: dotted path, for instance ``fovea.models.resnet.ResNet``.
-
     Returns:
-        A pydantic model with one optional field per argument, or ``None`` where the target is
-        not a plain class or function of a Python source file or takes ``**kwargs``.
+        A pydantic model with one optional field per argument, or ``None`` where the signature
+        cannot be read, or takes ``**kwargs``.
 
     Raises:
-        ConfigError: fovea has no such module, class or function, or the file is not Python.
+        ConfigError: as of :func:`~fovea.config.signatures.signature`.
     """
-    module, _, name = target.rpartition(".")
-    source = _source_file(module)
-    if source is None:
-        if target.startswith("fovea."):
-            raise ConfigError(f"_target_={target}: no module {module}")
-        return None
-    tree = _parsed(source)
-    definition = _named(tree.body, name)
-    if definition is None:
-        if target.startswith("fovea."):
-            raise ConfigError(f"_target_={target}: no '{name}' in {module}")
-        return None
-    arguments = _arguments(definition, tree)
+    arguments = signature(target)
     if arguments is None or any(key[0] == "_" or key in vars(BaseModel) for key in arguments):
         return None  # no names of fields
-    names = {**NAMES, **_aliases(tree)}
     own = target.startswith("fovea.")
     fields = {
-        key: (_NodeAlone if own and _names_an_object(note, names) else evaluate(note, names), None)
-        for key, note in arguments.items()
+        key: (_NodeAlone if own and each.names_object else each.type, None)
+        for key, each in arguments.items()
     }
+    name = target.rpartition(".")[2]
     return create_model(name, __config__=_STRICT, **fields)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
@@ -225,90 +206,3 @@ def _no_node(value: object) -> Never:
 
 
 _NodeAlone = Annotated[Any, BeforeValidator(_no_node)]  # nodes within are checked by themselves
-
-
-def _names_an_object(note: ast.expr | None, names: Mapping[str, Any]) -> bool:
-    """Whether an annotation is the name of a class, so that only a node can give a value."""
-    return isinstance(note, ast.Name) and note.id not in {*names, "Path"}
-
-
-def _source_file(module: str) -> Path | None:
-    """Find a module's file without importing it or its parents."""
-    path: Any = None
-    spec = None
-    qualified = ""
-    for part in module.split("."):
-        qualified = f"{qualified}.{part}" if qualified else part
-        try:
-            top = qualified == part
-            spec = find_top_level(part) if top else PathFinder.find_spec(qualified, path)
-        except KeyError:  # below a folder without __init__.py, whose parent is not imported
-            return None
-        if spec is None:
-            return None
-        path = spec.submodule_search_locations
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
-
-
-def _arguments(definition: ast.stmt, tree: ast.Module) -> dict[str, ast.expr | None] | None:
-    """Return name → annotation of a function's, a constructor's or a dataclass's arguments."""
-    if isinstance(definition, ast.ClassDef):
-        init = _named(definition.body, "__init__")
-        if init is None:
-            return _dataclass_fields(definition, tree)
-        definition = init
-    if not isinstance(definition, ast.FunctionDef) or definition.args.kwarg:
-        return None
-    arguments = [*definition.args.args, *definition.args.kwonlyargs]
-    return {each.arg: each.annotation for each in arguments if each.arg != "self"}
-
-
-def _dataclass_fields(definition: ast.ClassDef, tree: ast.Module) -> dict[str, ast.expr | None]:
-    """Return the annotated fields of a class and of its bases in the same module."""
-    fields: dict[str, ast.expr | None] = {}
-    for base in definition.bases:
-        parent = _named(tree.body, ast.unparse(base))
-        if isinstance(parent, ast.ClassDef):
-            fields.update(_dataclass_fields(parent, tree))
-    for node in definition.body:
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            fields[node.target.id] = node.annotation
-    return fields
-
-
-def _named(body: Iterable[ast.stmt], name: str) -> ast.stmt | None:
-    return next((node for node in body if getattr(node, "name", None) == name), None)
-
-
-def _aliases(tree: ast.Module) -> dict[str, Any]:
-    """Evaluate the type aliases (``Name = Literal[...]``) of a module and those it imports."""
-    aliases: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fovea."):
-            source = _source_file(node.module or "")
-            theirs = _aliases_of(source) if source else {}
-            names = {name.name for name in node.names}
-            aliases.update({key: value for key, value in theirs.items() if key in names})
-        elif (
-            isinstance(node, ast.Assign)
-            and isinstance(node.targets[0], ast.Name)
-            and isinstance(node.value, ast.Subscript)
-        ):
-            value = evaluate(node.value)
-            if value is not Any:
-                aliases[node.targets[0].id] = value
-    return aliases
-
-
-@cache
-def _aliases_of(source: Path) -> dict[str, Any]:
-    return _aliases(_parsed(source))
-
-
-def _parsed(source: Path) -> ast.Module:
-    try:
-        return ast.parse(source.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        place = f"{source}:{error.lineno}" if isinstance(error, SyntaxError) else str(source)
-        reason = error.msg if isinstance(error, SyntaxError) else type(error).__name__
-        raise ConfigError(f"{place}: cannot be read as Python ({reason})") from error

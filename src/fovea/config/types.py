@@ -6,10 +6,14 @@ config against them before torch is imported.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import StringConstraints
+
+T = TypeVar("T")
+UNSCIENTIFIC = "unscientific"
+Unscientific = Annotated[T, UNSCIENTIFIC]  # no value of it can change a run's numbers
 
 PositiveInt = Annotated[int, Gt(0), Lt(2**31)]
 NonNegativeInt = Annotated[int, Ge(0), Lt(2**31)]

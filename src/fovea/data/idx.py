@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from fovea.config.errors import DataError
+from fovea.config.types import Unscientific
 from fovea.data.source import Images, Source, Spec, Splits
 from fovea.data.storage import fetch, find, missing, read_bytes
 
@@ -35,7 +36,7 @@ class Idx(Source):
 
     folder: str
     classes: Sequence[str]
-    download_as: Literal["MNIST", "FashionMNIST"] | None = None
+    download_as: Unscientific[Literal["MNIST", "FashionMNIST"] | None] = None
 
     def spec(self, root: Path) -> Spec:
         path = self._find(root, "train-images-idx3-ubyte")

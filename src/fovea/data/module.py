@@ -22,7 +22,15 @@ from torch import Tensor
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
-from fovea.config.types import Fraction, Helpers, Pixels, PositiveFloat, PositiveInt, Seed
+from fovea.config.types import (
+    Fraction,
+    Helpers,
+    Pixels,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Unscientific,
+)
 from fovea.data.cache import read_cached
 from fovea.data.decoded import decode_in_order, decode_set
 from fovea.data.fit import Decoding, FitMode, decode_fitted, fit_images
@@ -73,7 +81,7 @@ class ImageData(LightningDataModule):
     def __init__(
         self,
         source: Source,
-        root: str,
+        root: Unscientific[str],
         val_fraction: Fraction = 0.1,
         test_fraction: Fraction = 0.2,
         validate_on: ValidateOn = "validation",
@@ -83,9 +91,9 @@ class ImageData(LightningDataModule):
         fit: FitMode = "resize",
         image_size: Pixels | None = None,
         skip_bad: bool = False,
-        download: bool = False,
-        memory_limit: Literal["auto"] | PositiveFloat = "auto",
-        workers: Helpers = 2,
+        download: Unscientific[bool] = False,
+        memory_limit: Unscientific[Literal["auto"] | PositiveFloat] = "auto",
+        workers: Unscientific[Helpers] = 2,
         augment: Augmentation | None = None,
         batch_size: PositiveInt = 128,
         seed: Seed = 0,

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fovea.config.identity import is_scientific, scientific
+from fovea.config import identity
 
 
 def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
     """Return the option of every config group and every dotted key that can change the numbers."""
-    chosen = {group: option for group, option in choices.items() if is_scientific(group)}
-    return chosen | dict(_dotted(scientific(config), ""))
+    found = identity.settings(config, choices)
+    return {key: value for key, value in found.items() if not key.endswith("._target_")}
 
 
 def differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -34,11 +34,3 @@ def _differs(key: str, runs: Sequence[Mapping[str, Any]]) -> bool:
         option = run.get(group) if group != key else None
         seen.setdefault(option, set()).add(str(run.get(key)))
     return any(len(values) > 1 for values in seen.values())
-
-
-def _dotted(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping) and value:
-            yield from _dotted(value, f"{prefix}{key}.")
-        elif key != "_target_":
-            yield prefix + key, value

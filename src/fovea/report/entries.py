@@ -12,8 +12,9 @@ from fovea.config.errors import RecordError
 from fovea.config.files import read_yaml
 from fovea.records import RunFolder
 from fovea.report.differences import settings
+from fovea.sweep.matching import published_results
 from fovea.sweep.plan import PlannedRun
-from fovea.tables.results import Result, published
+from fovea.tables.results import Result
 
 
 @dataclass(frozen=True)
@@ -80,21 +81,25 @@ def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
     Raises:
         RecordError: the published results of one are damaged.
     """
-    known = {run: result for name in experiments for run, result in published(name).items()}
+    known: dict[str, Result] = {}
+    for plan in experiments.values():
+        known |= published_results(plan)
     arms: dict[str, dict[str, None]] = {}
     runs: dict[str, tuple[str, PlannedRun]] = {}
     for name, plan in experiments.items():
         for run in plan:
-            runs.setdefault(run.folder.id, (name, run))
+            runs.setdefault(run.id, (name, run))
             if run.arm is not None:
-                arms.setdefault(run.folder.id, {})[run.arm] = None
+                arms.setdefault(run.id, {})[run.arm] = None
     entries = []
     for key, (name, run) in runs.items():
         arm = {"arm": ", ".join(arms[key])} if key in arms else {}
         told = {"experiment": name} | arm | settings(run.config, run.choices)
         entry = _entry(run.folder, told, run.overrides)
         if entry.status == "not run" and key in known:
-            entry = replace(entry, status="published", summary=_summary(known[key]))
+            folder = RunFolder(run.folder.path.with_name(known[key].id))
+            summary = _summary(known[key])
+            entry = replace(entry, folder=folder, status="published", summary=summary)
         entries.append(entry)
     return entries
 

@@ -20,11 +20,11 @@ from fovea.launchers import require_devices
 from fovea.records import Status
 from fovea.sweep.data_check import require_same_data
 from fovea.sweep.launch import Outcome, launch
+from fovea.sweep.matching import published_results
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun, print_collapsed
 from fovea.sweep.state import States
 from fovea.sweep.telling import definition_of, report
-from fovea.tables.results import published
 from fovea.workers import NotDoneError, WorkerDiedError
 
 
@@ -61,9 +61,9 @@ def execute(
     print_collapsed(runs)
     states = States(runs)
     todo = list(states.runs.values()) if asked["rerun"] else states.todo
-    if asked["skip_published"] and (name := asked["experiment"]):
-        known = published(name)
-        todo = [run for run in todo if run.folder.id not in known]
+    if asked["skip_published"]:
+        known = published_results(runs)
+        todo = [run for run in todo if run.id not in known]
     for run in todo:
         require_devices(run.config["trainer"])
     if todo:
@@ -120,7 +120,7 @@ def _require_trusted(runs: Sequence[PlannedRun]) -> None:
 
 def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
     """Say which runs were not launched, and why."""
-    launched = {run.folder.id for run in todo}
+    launched = {run.id for run in todo}
     left = [state for name, state in states.by_id.items() if name not in launched]
     if done := sum(state.kind in ("done", "stale") for state in left):
         total = len(states.runs)

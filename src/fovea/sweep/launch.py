@@ -9,6 +9,7 @@ from fovea.config.build import build
 from fovea.config.printing import say
 from fovea.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
+from fovea.sweep.state import missing_probe, probes
 from fovea.workers import NotDoneError, run_in_workers
 
 Outcome = Mapping[str, Any] | Exception | None
@@ -36,7 +37,8 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     """Train one run, in whatever process; return its summary.
 
     A run that another process trains, or has trained meanwhile, is left to it: ``None``. A finished
-    one is trained again beside its record, which it replaces when it is finished.
+    one is measured by a probe that has not measured it; with ``rerun`` it is trained again beside
+    its record, which the new one replaces when it is finished.
 
     Raises:
         Exception: whatever ended the run.
@@ -49,7 +51,7 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
         if not free or run.replace_by_rerun():  # a rerun that was killed when it had finished
             return None
         if status == "finished" and not planned.config["rerun"]:
-            return None
+            return _measure_probe(planned)
         from fovea.training.train import train
 
         beside = planned.config["rerun"] and status in ("finished", "damaged")
@@ -60,6 +62,22 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
         f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
     )
     return summary
+
+
+def _measure_probe(planned: PlannedRun) -> Mapping[str, Any] | None:
+    """Measure a finished run by the planned probe, unless it has; return its summary."""
+    run, probe = planned.folder, missing_probe(planned)
+    if not probe:
+        return None
+    from fovea.training.evaluate import measure_probe
+
+    measured = measure_probe(run, planned.config)
+    summary = run.summary
+    metrics = summary.get("metrics", {}) | measured
+    run.write("summary.json", summary | {"metrics": metrics, "probes": [*probes(run), probe]})
+    found = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
+    say(f"{run.id}  {summary['name']:<28} {found}")
+    return run.summary
 
 
 def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]:

@@ -15,13 +15,14 @@ from fovea.config.console import console
 from fovea.config.printing import say
 from fovea.launchers import own_launcher
 from fovea.records import all_runs
+from fovea.sweep.matching import published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs, print_collapsed
 from fovea.sweep.state import Costs, States
-from fovea.tables.results import published
 
 _STYLES = {
     "done": "green",
     "stale": "yellow",
+    "unmeasured": "yellow",
     "running": "cyan",
     "interrupted": "yellow",
     "failed": "red",
@@ -36,14 +37,14 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     states = States(runs)
     recorded = all_runs(Path(config["outputs"]))
     costs = Costs([*(run.folder for run in runs), *recorded])
-    known = published(config["experiment"]) if config["experiment"] else {}
-    told = [(run, known[run.folder.id].values) for run in runs if run.folder.id in known]
+    known = published_results(runs)
+    told = [(run, known[run.id].values) for run in runs if run.id in known]
     unknown = [(run, values) for run, values in told if costs.seconds(run) is None]
     for run, values in unknown:  # another machine's time, perhaps: better than none
         if "seconds" in values and values["epochs"].value:
-            costs.learn(run.config, values["seconds"].value / values["epochs"].value)
+            costs.learn(run.scientific, values["seconds"].value / values["epochs"].value)
     for run, values in told:
-        costs.learn_epochs(run.config, values["epochs"].value)
+        costs.learn_epochs(run.scientific, values["epochs"].value)
     swept = differing([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
     for heading in (*swept, "seed", "run", "state", ""):
@@ -53,15 +54,16 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
     left: dict[str, float | None] = {}
     for run in runs:
         state = states.of(run)
-        elsewhere = state.kind == "missing" and run.folder.id in known
+        elsewhere = state.kind == "missing" and run.id in known
         seconds = costs.seconds(run, state.epochs if state.kind != "stale" else 0)
+        seconds = 0.0 if state.kind == "unmeasured" else seconds
         waits = state.redo or state.kind == "running"
-        left[run.folder.id] = seconds if waits else 0.0
+        left[run.id] = seconds if waits else 0.0
         overrides = pairs(run.cell)
         table.add_row(
             *(escape(overrides.get(key, "–")) for key in swept),
             str(run.config["seed"]),
-            run.folder.id,
+            known[run.id].id if elsewhere else run.folder.id,
             f"[{_STYLES[state.kind]}]{state.kind}[/]",
             "published" if elsewhere else escape(state.note),
             "–" if state.seconds is None else _time(state.seconds),

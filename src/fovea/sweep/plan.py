@@ -29,12 +29,13 @@ from fovea.config.compose import (
     without_hydra,
 )
 from fovea.config.errors import ConfigError, did_you_mean, one_line
-from fovea.config.identity import is_scientific, run_id
+from fovea.config.identity import Scientific, run_id, scientific, settings
 from fovea.config.overrides import explained, from_mapping, parse, require_few
 from fovea.config.paths import experiment, experiment_names
 from fovea.config.printing import say
 from fovea.config.schema import validate
 from fovea.records import RunFolder, run_folder
+from fovea.sweep.matching import earlier_records
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class PlannedRun:
         cell: the same without the seed, and the name of its arm; runs that share it are one cell.
         config: resolved, as plain containers.
         choices: the option chosen of each config group.
-        folder: where its record is, or will be.
+        scientific: what of the config can change the numbers.
+        id: of the scientific config.
+        folder: where its record is, or will be; one of an earlier rule of ids keeps its name.
         arm: the name of its set of joint overrides, in a sweep that has such.
         same: other overrides of the sweep that compose the same run.
     """
@@ -55,9 +58,17 @@ class PlannedRun:
     cell: tuple[str, ...]
     config: dict[str, Any]
     choices: dict[str, str]
+    scientific: Scientific
+    id: str
     folder: RunFolder
     arm: str | None = None
     same: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def own_overrides(self) -> str:
+        """What composes its cell, apart from the experiment, as one text."""
+        own = (each for each in self.overrides if not each.startswith(("seed=", "experiment=")))
+        return " ".join(own)
 
     def value(self, key: str) -> str:
         """Return what a table tells the run by: its ``arm``, a group's option or a config value."""
@@ -113,17 +124,33 @@ def plan(
             where = f" [in: {' '.join(job)}]" if len(jobs) > 1 else ""
             raise ConfigError(f"{error}{where}") from None
         cell = [item for item in job if not item.startswith("seed=")]
+        identity = scientific(config, chosen)
         run = PlannedRun(
             overrides=job,
             cell=tuple(cell if arm is None else [f"arm={arm}", *cell]),
             config=config,
             choices=chosen,
-            folder=run_folder(Path(config["outputs"]), run_id(config)),
+            scientific=identity,
+            id=run_id(identity),
+            folder=run_folder(Path(config["outputs"]), run_id(identity)),
             arm=arm,
         )
-        if planned.setdefault((arm, run.folder.id), run) is not run:
-            same.setdefault((arm, run.folder.id), []).append(job)
-    return [replace(run, same=tuple(same.get(key, ()))) for key, run in planned.items()]
+        if planned.setdefault((arm, run.id), run) is not run:
+            same.setdefault((arm, run.id), []).append(job)
+    return _with_records(
+        [replace(run, same=tuple(same.get(key, ()))) for key, run in planned.items()]
+    )
+
+
+def _with_records(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Find the records of runs that have an id of an earlier rule."""
+    if all(run.folder.path.exists() for run in runs):
+        return runs
+    earlier = earlier_records(Path(runs[0].config["outputs"]))
+    return [
+        run if run.folder.path.exists() else replace(run, folder=earlier.get(run.id, run.folder))
+        for run in runs
+    ]
 
 
 def plan_command(
@@ -148,10 +175,11 @@ def plan_command(
         return plan(loader, master, [*params, *map(str, cast("list[str]", given))], arms)
 
 
-def changes_cells(arguments: Sequence[str]) -> bool:
+def changes_cells(arguments: Sequence[str], runs: Sequence[PlannedRun]) -> bool:
     """Return whether overrides make other cells of an experiment; other seeds fill the same."""
     keys = [re.split("[=@]", each.lstrip("+~"))[0] for each in arguments]
-    return any(is_scientific(key) and key != "seed" for key in keys)
+    known = {key for run in runs for key in settings(run.config, run.choices)} - {"seed"}
+    return any(key in known or any(each.startswith(f"{key}.") for each in known) for key in keys)
 
 
 def plan_experiment(name: str) -> list[PlannedRun]:

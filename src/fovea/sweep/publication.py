@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError
+from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.telling import definition_of, recorded, tell
+from fovea.tables.configs import CONFIGS, Published, configs_text, read_configs
 from fovea.tables.publish import FILE, differing_files, publish, texts
-from fovea.tables.results import Result, published
+from fovea.tables.results import Result
 from fovea.tables.table import Table
 
 
@@ -49,33 +51,41 @@ def stale_files(runs: Sequence[PlannedRun]) -> list[str]:
 def _publication(runs: Sequence[PlannedRun], *, records: bool) -> tuple[Table, dict[str, str]]:
     folder = _folder(runs)
     definition = definition_of(runs)
-    known = published(folder.name) | (recorded(runs, definition) if records else {})
-    results = _as_planned(runs, known)
+    known = published_results(runs) | (recorded(runs, definition) if records else {})
+    results = _as_planned(runs, known | outdated_results(runs, known))
     if not results:
         raise ConfigError(
             f"{folder / FILE}: no run is finished to be published; "
             f"train some: fovea train experiment={folder.name}"
         )
     table = tell(runs, definition, results)
-    return table, texts(table, results.values(), definition.metrics, folder)
+    configs = {CONFIGS: _configs(runs, results, folder)}
+    return table, configs | texts(table, results.values(), definition.metrics, folder)
+
+
+def _configs(runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: Path) -> str:
+    """Return the text of ``configs.jsonl``; the config of a run that stays published stays."""
+    known = read_configs(folder)
+    planned = {run.id: run.scientific for run in runs}
+    return configs_text(
+        known.get(row.id) or Published.of(row.id, planned[key]) for key, row in results.items()
+    )
 
 
 def _as_planned(runs: Sequence[PlannedRun], results: dict[str, Result]) -> dict[str, Result]:
     """Return the planned results in the order of the plan, told by its words."""
     arms: dict[str, list[str]] = {}
     for run in runs:
-        arms.setdefault(run.folder.id, []).append(run.arm or "")
+        arms.setdefault(run.id, []).append(run.arm or "")
     first: dict[str, PlannedRun] = {}
     for run in runs:
-        first.setdefault(run.folder.id, run)
+        first.setdefault(run.id, run)
     return {
         run_id: replace(
             results[run_id],
             seed=run.config["seed"],
             arm=" ".join(arms[run_id]),
-            overrides=" ".join(
-                each for each in run.overrides if not each.startswith(("seed=", "experiment="))
-            ),
+            overrides=run.own_overrides,
         )
         for run_id, run in first.items()
         if run_id in results

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import RecordError
-from fovea.config.identity import run_id
+from fovea.config.identity import Scientific, of_option
 from fovea.records import RunFolder
+from fovea.sweep.matching import recorded_config
 from fovea.sweep.plan import PlannedRun
 
-Kind = Literal["done", "stale", "running", "interrupted", "failed", "damaged", "missing"]
+_NO_WORK = (  # how a run is trained, and not for how long an epoch
+    *("seed", "epochs", "select", "schedule", "optimizer."),
+    *("trainer.target_accuracy", "trainer.patience", "trainer.gradient_clip"),
+)
+
+Kind = Literal[
+    "done", "stale", "unmeasured", "running", "interrupted", "failed", "damaged", "missing"
+]
 
 
 @dataclass(frozen=True)
@@ -24,11 +32,12 @@ class State:
     """What has become of a run.
 
     Args:
-        kind: ``stale`` is a finished run of other code than there is now.
+        kind: ``stale`` is a finished run of other code than there is now, ``unmeasured`` one that
+            the planned probe has not measured.
         note: what has changed, the epochs behind an interrupted run, or why a run failed.
         seconds: spent on it.
         epochs: behind it.
-        redo: it is to be trained: it is not finished.
+        redo: there is something to do: it is not finished, or not measured.
     """
 
     kind: Kind
@@ -39,7 +48,7 @@ class State:
 
     @property
     def finished(self) -> bool:
-        return self.kind in ("done", "stale")
+        return self.kind in ("done", "stale", "unmeasured")
 
 
 class States:
@@ -50,7 +59,7 @@ class States:
     """
 
     def __init__(self, runs: Iterable[PlannedRun]) -> None:
-        self.runs = {run.folder.id: run for run in runs}  # arms may share a run
+        self.runs = {run.id: run for run in runs}  # arms may share a run
 
     @cached_property
     def by_id(self) -> dict[str, State]:
@@ -58,7 +67,7 @@ class States:
         return {name: self._state(run) for name, run in self.runs.items()}
 
     def of(self, run: PlannedRun) -> State:
-        return self.by_id[run.folder.id]
+        return self.by_id[run.id]
 
     @property
     def todo(self) -> list[PlannedRun]:
@@ -87,10 +96,38 @@ class States:
             code = run.folder.read("environment.json").get("code", {})
         except RecordError as error:
             return State("damaged", str(error), seconds, epochs)
+        if missing_probe(run):
+            note = "finished; its probe is measured from its checkpoint"
+            return State("unmeasured", note, seconds, epochs)
         if code and (changed := changed_modules(code, code_of(run.config))):
             note = f"the code has changed since: {', '.join(changed)}"
             return State("stale", note, seconds, epochs, redo=False)
         return State("done", "", seconds, epochs, redo=False)
+
+
+def missing_probe(run: PlannedRun) -> Scientific:
+    """Return the planned probe of a finished run if it is to measure its checkpoint; else nothing.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
+    probe, folder = of_option("probe", run.config, run.choices), run.folder
+    if not probe or probe in probes(folder):
+        return {}
+    checkpoint = folder.checkpoints / f"{folder.summary.get('selected')}.ckpt"
+    return probe if checkpoint.is_file() else {}
+
+
+def probes(folder: RunFolder) -> list[Scientific]:
+    """Return the probes that have measured a finished run.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
+    summary = folder.summary
+    if "probes" in summary:
+        return summary["probes"]
+    return [of_option("probe", folder.config, summary.get("choices", {}))]  # of an earlier version
 
 
 class Costs:
@@ -106,26 +143,27 @@ class Costs:
         self._epochs: dict[str, list[float]] = {}
         for folder in {folder.id: folder for folder in folders}.values():
             with suppress(RecordError, OSError):
+                config = recorded_config(folder)
                 if seconds := _seconds_per_epoch(folder):
-                    self.learn(folder.config, seconds)
+                    self.learn(config, seconds)
                 if folder.status == "finished":
-                    self.learn_epochs(folder.config, folder.summary.get("epochs", 0))
+                    self.learn_epochs(config, folder.summary.get("epochs", 0))
 
-    def learn(self, config: Mapping[str, Any], seconds_per_epoch: float) -> None:
+    def learn(self, config: Scientific, seconds_per_epoch: float) -> None:
         """Take a run's time for that of all that do the same work."""
         self._per_epoch.setdefault(_work(config), []).append(seconds_per_epoch)
 
-    def learn_epochs(self, config: Mapping[str, Any], epochs: float) -> None:
+    def learn_epochs(self, config: Scientific, epochs: float) -> None:
         """Take the epochs after which a run ended for those of all seeds of its cell."""
         if epochs:
             self._epochs.setdefault(_cell(config), []).append(epochs)
 
     def seconds(self, run: PlannedRun, epochs: int = 0) -> float | None:
         """Return what is left of a run with so many epochs behind it; ``None`` if unknown."""
-        known = self._per_epoch.get(_work(run.config))
+        known = self._per_epoch.get(_work(run.scientific))
         if not known:
             return None
-        ended = self._epochs.get(_cell(run.config), [run.config["epochs"]])
+        ended = self._epochs.get(_cell(run.scientific), [run.config["epochs"]])
         return fmean(known) * max(fmean(ended) - epochs, 0)
 
 
@@ -138,22 +176,13 @@ def _seconds_per_epoch(folder: RunFolder) -> float | None:
     return fmean(told) if told else None
 
 
-def _work(config: Mapping[str, Any]) -> str:
+def _work(config: Scientific) -> str:
     """Return what makes an epoch of one run take as long as that of another."""
-    data = config["data"]
-    parts = [
-        config["model"],
-        data["source"],
-        [data.get(key) for key in ("image_size", "val_fraction", "validate_on")],
-        config["augment"],
-        config["batch_size"],
-        [config["trainer"].get(key) for key in ("precision", "limit_batches", "ema_decay")],
-    ]
-    return json.dumps(parts, sort_keys=True)
+    return json.dumps([(key, config[key]) for key in config if not key.startswith(_NO_WORK)])
 
 
-def _cell(config: Mapping[str, Any]) -> str:
-    return run_id({**config, "seed": None})
+def _cell(config: Scientific) -> str:
+    return json.dumps([(key, config[key]) for key in config if key != "seed"])
 
 
 def _behind(folder: RunFolder) -> tuple[int, float | None]:

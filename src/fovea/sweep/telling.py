@@ -8,11 +8,12 @@ from pathlib import Path
 from fovea.config import paths
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
 from fovea.config.printing import say
+from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.tables.build import build_table
 from fovea.tables.cells import Cell
 from fovea.tables.definition import TableDefinition, load_definition
-from fovea.tables.results import Result, from_record, published
+from fovea.tables.results import Result, from_record
 from fovea.tables.table import Table
 
 
@@ -44,10 +45,10 @@ def table_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
     Raises:
         FoveaError: as of :func:`report`.
     """
-    name = runs[0].config["experiment"]
     definition = definition_of(runs, changed=changed)
-    known = published(name) if name and not changed else {}
-    return tell(runs, definition, known | recorded(runs, definition))
+    here = recorded(runs, definition)
+    known = here if changed else published_results(runs) | here
+    return tell(runs, definition, known | ({} if changed else outdated_results(runs, known)))
 
 
 def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> TableDefinition:
@@ -73,18 +74,16 @@ def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table
 
 
 def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[str, Result]:
-    """Return the results of the finished runs of a plan by run id.
+    """Return the results of the finished runs of a plan by the id of the planned run.
 
     Damaged records are named on standard error, and counted as not run.
     """
     results = {}
-    for run in {run.folder.id: run for run in runs}.values():
+    for run in {run.id: run for run in runs}.values():
         status = run.folder.status
         try:
             if status == "finished":
-                results[run.folder.id] = from_record(
-                    run.folder, run.config["seed"], definition.metrics
-                )
+                results[run.id] = from_record(run.folder, run.config["seed"], definition.metrics)
         except RecordError:
             status = "damaged"
         if status == "damaged":
@@ -95,7 +94,7 @@ def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[st
 def tell(
     runs: Sequence[PlannedRun], definition: TableDefinition, results: Mapping[str, Result]
 ) -> Table:
-    """Build the table of a plan from results by run id.
+    """Build the table of a plan from results by the id of the planned run.
 
     Raises:
         ConfigError: the definition does not fit the plan or the results.
@@ -106,7 +105,7 @@ def tell(
     swept = differing(list(members))
     cells = []
     for of_cell in members.values():
-        planned = {run.config["seed"]: run.folder.id for run in of_cell}
+        planned = {run.config["seed"]: run.id for run in of_cell}
         there = {seed: results[run] for seed, run in planned.items() if run in results}
         key = definition.pair
         paired = {} if key is None else {run.config["seed"]: run.value(key) for run in of_cell}

@@ -89,6 +89,8 @@ def _of_seeds(cell: Cell, seeds: Sequence[int] | None) -> Cell:
 def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDefinition:
     """Refuse a metric that no run recorded, once all are there to tell; leave out a default one.
 
+    Published results may be older than a probe: what they lack is printed as not measured.
+
     Raises:
         ConfigError: there is such a metric.
     """
@@ -101,7 +103,8 @@ def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDef
         needed = {*known, *(reference.column for reference in definition.references)}
         columns = [column for column in definition.columns if column.metric in needed]
         return definition.model_copy(update={"columns": columns or definition.columns})
-    if all(len(cell.results) == len(cell.runs) for cell in cells):
+    here = any(result.recorded for cell in cells for result in cell.results.values())
+    if here and all(len(cell.results) == len(cell.runs) for cell in cells):
         for metric in definition.metrics:
             if metric not in known:
                 near = did_you_mean(metric, known)

@@ -104,7 +104,7 @@ def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
     noted: dict[str, list[str]] = {}
     for label, cell in members:
         results = cell.results.values()
-        own = [note for result in results for note in result.notes]
+        own = [note for result in results for note in (*result.outdated, *result.notes)]
         if len({result.provenance.get("data") for result in results}) > 1:
             own.append("its runs did not all see the same data (fingerprints differ)")
         for note in dict.fromkeys(own):

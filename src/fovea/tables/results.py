@@ -43,6 +43,7 @@ class Result:
             it) and ``data`` (fingerprint), as text.
         arm: the names of its arms, in an experiment that has such.
         overrides: what tells its config from those of the experiment's other cells.
+        outdated: in which keys of its config it differs from the planned run it stands in for.
         recorded: it was read from a run's record on this machine, not from a published row.
     """
 
@@ -53,6 +54,7 @@ class Result:
     provenance: Mapping[str, str] = field(default_factory=dict)
     arm: str = ""
     overrides: str = ""
+    outdated: tuple[str, ...] = ()
     recorded: bool = True
 
 

@@ -14,7 +14,7 @@ from fovea.tables.table import Entry
 from fovea.tables.verdicts import Verdict
 
 NOT_RUN = "not run"
-NOT_RECORDED = "not recorded"
+NOT_MEASURED = "not measured"
 _DIGITS = {"percent": 2, "count": 0, "seconds": 1, "number": 4}
 
 
@@ -28,7 +28,7 @@ def shown_number(value: float, column: Column) -> str:
 def shown_entry(entry: Entry, column: Column) -> str:
     """Return mean ± sample standard deviation and n; or what there is instead of a mean."""
     if not entry.readings:
-        return NOT_RECORDED if entry.runs else NOT_RUN
+        return NOT_MEASURED if entry.runs else NOT_RUN
     measured = entry.measurement
     if measured is None:
         return _censored(entry.readings, column)

@@ -20,7 +20,7 @@ from fovea.training.quiet import quiet_libraries
 def evaluate(
     run: RunFolder, *, weights: str | None = None, data_root: str | None = None
 ) -> dict[str, float]:
-    """Measure a run's network on the test part, and by the run's probe.
+    """Measure a run's network on the test part, and by the probe of its config.
 
     Args:
         run: the record.
@@ -41,14 +41,39 @@ def evaluate(
     require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries():
-        lab = assemble(config)
-        recorded = run.read("data.json")
-        if differs := difference(recorded, lab.data.fingerprint, lab.data.spec.classes):
-            raise DataError(
-                f"{lab.data.root}: the data differs from what run {run.id} was trained with: "
-                f"{differs}"
-            )
-        return measure(lab, checkpoint)
+        return measure(_assembled(run, config), checkpoint)
+
+
+def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]:
+    """Measure the tested weights of a finished run by a probe.
+
+    Args:
+        run: the record.
+        config: the run's, with the probe.
+
+    Raises:
+        FoveaError: as of :func:`evaluate`.
+    """
+    checkpoint = load_checkpoint(run)
+    with quiet_libraries():
+        lab = _assembled(run, config)
+        load_weights(lab.task, checkpoint["state_dict"])
+        trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
+        return _probed(lab, trainer)
+
+
+def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
+    """Build a run's objects; its data is what it was trained on.
+
+    Raises:
+        DataError: it is not.
+    """
+    lab = assemble(config)
+    if differs := difference(run.read("data.json"), lab.data.fingerprint, lab.data.spec.classes):
+        raise DataError(
+            f"{lab.data.root}: the data differs from what run {run.id} was trained with: {differs}"
+        )
+    return lab
 
 
 def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
@@ -63,9 +88,14 @@ def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
     trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
     (metrics,) = trainer.test(lab.task, datamodule=lab.data, verbose=False)
     measured = {key: float(value) for key, value in metrics.items()}
-    if lab.probe is not None:
-        measured |= lab.probe(lab.data, partial(_validate, trainer, lab.task))
-    return measured
+    return measured | _probed(lab, trainer)
+
+
+def _probed(lab: Lab, trainer: Trainer) -> dict[str, float]:
+    """Return what the lab's probe measures of the task's weights; nothing without one."""
+    if lab.probe is None:
+        return {}
+    return lab.probe(lab.data, partial(_validate, trainer, lab.task))
 
 
 def _validate(trainer: Trainer, task: Classification, batches: Iterable[Any]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from torch.multiprocessing import ProcessRaisedException
 from fovea import deleting
 from fovea.config.build import build
 from fovea.config.errors import FoveaError, RecordError
+from fovea.config.identity import of_option, scientific
 from fovea.config.printing import PrintableFormatter
 from fovea.records import RunFolder, Status
 from fovea.tracking.environment import process_seconds
@@ -74,6 +75,8 @@ class Recording:
             "experiment": config["experiment"],
             "choices": dict(choices),
             "overrides": list(overrides),
+            "scientific": scientific(config, choices),
+            "probes": [probe] if (probe := of_option("probe", config, choices)) else [],
             "seed": config["seed"],
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -22,6 +22,7 @@ from fovea.config.types import (
     PositiveInt,
     Probability,
     Processes,
+    Unscientific,
 )
 from fovea.tasks.base import Stepping
 from fovea.tracking.environment import has_fast_bfloat16
@@ -58,12 +59,12 @@ class TrainerSettings:
         checkpoint_seconds: a run that is killed loses no more than so many seconds, and a step.
     """
 
-    accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "auto"
+    accelerator: Unscientific[Literal["auto", "cpu", "gpu", "cuda", "mps"]] = "auto"
     devices: Processes = 1
-    strategy: str = "auto"
+    strategy: Unscientific[str] = "auto"
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
     channels_last: bool = True
-    compile: Literal["auto"] | bool = "auto"
+    compile: Unscientific[Literal["auto"] | bool] = "auto"
     deterministic: bool = False
     gradient_clip: PositiveFloat | None = None
     accumulate: PositiveInt = 1
@@ -71,9 +72,9 @@ class TrainerSettings:
     patience: PositiveInt | None = None
     target_accuracy: Probability | None = None
     limit_batches: PositiveInt | None = None
-    progress_bar: Literal["auto", "on", "off"] = "auto"
-    threads: Processes | None = None
-    checkpoint_seconds: NonNegativeFloat = 30.0
+    progress_bar: Unscientific[Literal["auto", "on", "off"]] = "auto"
+    threads: Unscientific[Processes | None] = None
+    checkpoint_seconds: Unscientific[NonNegativeFloat] = 30.0
 
     @property
     def resolved_precision(self) -> str:
