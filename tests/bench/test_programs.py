@@ -17,7 +17,6 @@ from fovea.bench.speed import configure
 from fovea.bench.synthetic import Synthetic
 from fovea.data.source import Splits
 from fovea.models.resnet import ResNet
-from fovea.training import compiling
 
 
 class EnoughError(Exception):
@@ -65,7 +64,7 @@ def test_a_program_trains_on_batches_of_all_images(
 ):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # is set by what compiles
     monkeypatch.setattr(torch, "compile", lambda forward, **_: forward)
-    monkeypatch.setattr(compiling, "require_compiler", lambda device: None)
+    monkeypatch.setattr("fovea.training.train.require_compiler", lambda device: None)
     counter = Counter(5)  # an epoch has three
     with pytest.raises(EnoughError):
         PROGRAMS[name](config, counter)  # pyright: ignore[reportArgumentType]

@@ -98,7 +98,7 @@ def test_every_command_works_in_the_precision_of_the_training(
     trained: Training, tmp_path: Path, precision: str, apart: float
 ) -> None:
     small = ("model=simple_cnn", "model.image_size=8", "model.in_channels=1")
-    run = trained(*small, f"trainer.precision={precision}", "trainer.compile=false")
+    run = trained(*small, f"trainer.precision={precision}")
     assert run.summary["macs"] > 0
     assert evaluate(run).items() <= run.metrics.items()
     files = [tmp_path / f"{index}.png" for index in range(8)]

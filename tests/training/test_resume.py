@@ -23,6 +23,7 @@ from fovea.records import RunFolder
 from fovea.tasks import base
 from fovea.tasks.classification import Classification
 from fovea.training.assemble import load_checkpoint
+from fovea.training.compiling import CompiledTraining
 from fovea.training.train import train
 
 EPOCHS, BATCHES = 4, 5
@@ -274,6 +275,23 @@ def test_an_interrupted_rerun_is_resumed(tmp_path: Path, caplog: pytest.LogCaptu
     caplog.set_level("INFO")
     run_once(tmp_path / RUN, "rerun=true")
     assert "resumed after 2 epochs" in caplog.text
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_run_is_resumed_compiled_or_eager_as_it_was_begun(
+    begun: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    compiled: list[bool] = []
+    monkeypatch.setattr(torch, "compile", lambda forward, disable=False, **_: forward)
+    monkeypatch.setattr("fovea.training.train.require_compiler", lambda device: None)
+    monkeypatch.setattr(CompiledTraining, "on_train_start", lambda *_: compiled.append(True))
+    with interrupt_at(12), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / RUN, f"trainer.compile={begun}")
+    caplog.set_level("INFO")
+    run = run_once(tmp_path / RUN, f"trainer.compile={not begun}")
+    assert f"trainer.compile={str(begun).lower()}, as before the interruption" in caplog.text
+    assert compiled == [True, True] * begun
+    assert run.read("environment.json")["resolved"]["compile"] is begun
 
 
 def test_rerun_starts_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

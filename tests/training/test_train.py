@@ -121,7 +121,6 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
         "precision": "32",
         "strategy": "auto",
         "compile": False,
-        "compile_reason": "63 steps are too few to try it",
     }
     data = recorded.read("data.json")
     assert data["sizes"] == {"train": 1293, "val": 144, "test": 360}

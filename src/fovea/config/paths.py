@@ -65,11 +65,6 @@ def cache() -> Path:
     return _folder("FOVEA_CACHE") or Path.home() / ".cache" / "fovea" / "decoded"
 
 
-def timings() -> Path:
-    """Return the folder of timed networks: below ``$FOVEA_CACHE``, else ``~/.cache/fovea``."""
-    return (_folder("FOVEA_CACHE") or Path.home() / ".cache" / "fovea") / "timings"
-
-
 def outputs() -> Path:
     """Return the output root: ``$FOVEA_OUTPUTS``, else the checkout's, else ``./outputs``."""
     if root := _folder("FOVEA_OUTPUTS"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, TypeVar
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import StringConstraints
+from pydantic import BeforeValidator, StringConstraints
 
 T = TypeVar("T")
 UNSCIENTIFIC = "unscientific"
@@ -26,6 +26,15 @@ PositiveFloat = Annotated[float, Gt(0)]
 NonNegativeFloat = Annotated[float, Ge(0)]
 Probability = Annotated[float, Ge(0), Le(1)]  # [0, 1]
 Fraction = Annotated[float, Ge(0), Lt(1)]  # [0, 1)
+
+
+def _not_auto(value: object) -> object:
+    if value == "auto":
+        raise ValueError("no longer an option; set true or false")
+    return value
+
+
+NoLongerAuto = Annotated[bool, BeforeValidator(_not_auto)]
 
 # What W&B takes
 WandbTag = Annotated[str, StringConstraints(min_length=1, max_length=64)]

@@ -15,7 +15,6 @@ from fovea.metrics import confusion_matrix
 from fovea.records import RunFolder, write_atomic
 from fovea.tasks.classification import Predictions
 from fovea.tracking.environment import environment, uncommitted_diff
-from fovea.training.compiling import Choice
 from fovea.training.settings import TrainerSettings
 
 
@@ -47,15 +46,12 @@ def describe_data(run: RunFolder, data: ImageData) -> None:
     )
 
 
-def describe_machine(
-    run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings, compiling: Choice
-) -> None:
-    """Record what trains, what ``auto`` became, and the code as it stands."""
+def describe_machine(run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings) -> None:
+    """Record what trains, the settings it trains with, and the code as it stands."""
     resolved = {
         "precision": settings.resolved_precision,
         "strategy": settings.resolved_strategy,
-        "compile": compiling.compile,
-        "compile_reason": compiling.reason,
+        "compile": settings.compile,
     }
     uncommitted = uncommitted_diff()
     described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}

@@ -17,6 +17,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from fovea.config.errors import ConfigError
 from fovea.config.types import (
     Fraction,
+    NoLongerAuto,
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
@@ -43,7 +44,7 @@ class TrainerSettings:
         strategy: Lightning's; ``auto`` starts a process for each device (``ddp_spawn``).
         precision: ``auto`` is ``bf16-mixed`` where the hardware multiplies bfloat16, else ``32``.
         channels_last: NHWC memory format of weights and batches.
-        compile: train through ``torch.compile``; ``auto`` where it was found to be faster here.
+        compile: take training steps through ``torch.compile``.
         deterministic: deterministic kernels only; matters on a GPU, CPU runs are so anyway.
         gradient_clip: largest norm of the gradient; ``None`` does not clip.
         accumulate: batches per optimizer step.
@@ -64,7 +65,7 @@ class TrainerSettings:
     strategy: Unscientific[str] = "auto"
     precision: Literal["auto", 32, "bf16-mixed", "16-mixed", 64] = "auto"
     channels_last: bool = True
-    compile: Unscientific[Literal["auto"] | bool] = "auto"
+    compile: Unscientific[NoLongerAuto] = False
     deterministic: bool = False
     gradient_clip: PositiveFloat | None = None
     accumulate: PositiveInt = 1

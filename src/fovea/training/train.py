@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from math import isfinite
 from statistics import median
@@ -23,7 +24,7 @@ from fovea.tracking.history import History, Stopwatch, replay
 from fovea.tracking.trackers import Outcome
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import MONITOR, Checkpoints
-from fovea.training.compiling import Choice, CompiledTraining, choose
+from fovea.training.compiling import CompiledTraining, require_compiler
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
@@ -75,7 +76,7 @@ def train(
 def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
     """Return the summary of a run of no epochs."""
     lab = assemble(config)
-    describe_machine(run, config, lab.settings, Choice(False, "nothing is trained"))
+    describe_machine(run, config, lab.settings)
     return {"metrics": {}, "epochs": 0, **_cost(lab)}
 
 
@@ -104,12 +105,10 @@ def _train(
     interrupted = take_up(run, config, data.fingerprint, data.spec.classes)
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
     describe_data(run, data)
-    compiling = (
-        Choice(interrupted.compiled, "as before the interruption")
-        if interrupted
-        else choose(config, lab)
-    )
-    describe_machine(run, config, settings, compiling)
+    if interrupted and interrupted.compiled != settings.compile:
+        settings = replace(settings, compile=interrupted.compiled)
+        log.info("trainer.compile=%s, as before the interruption", str(settings.compile).lower())
+    describe_machine(run, config, settings)
     log.info(
         "%s: %d parameters; %s",
         recording.name,
@@ -129,7 +128,6 @@ def _train(
         trainer.loggers.append(logger)
 
     alone = settings.devices == 1  # else the processes that train are others than this one
-    curves = None if alone else recording.track()
     # The first step does not wait for W&B, which takes 2 s to import and to start.
     stopwatch = Stopwatch(recording.origin, attach if alone else None)
     checkpoints = Checkpoints(
@@ -144,10 +142,13 @@ def _train(
         callbacks=[
             stopwatch,
             *settings.callbacks(),
-            *([CompiledTraining(data.batch_size)] if compiling.compile else []),
+            *([CompiledTraining()] if settings.compile else []),
             checkpoints,
         ],
     )
+    if settings.compile:
+        require_compiler(trainer.strategy.root_device)
+    curves = None if alone else recording.track()
     try:
         checkpoint = interrupted and interrupted.file
         trainer.fit(lab.task, datamodule=data, ckpt_path=checkpoint, weights_only=True)
