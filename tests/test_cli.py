@@ -19,8 +19,8 @@ from PIL import Image
 from fovea import __version__
 from fovea.config import paths
 from fovea.config.options import description, options
-from fovea.data.digits import Digits
-from fovea.data.source import Images
+from fovea.data.image.source import Images
+from fovea.data.sources.digits import Digits
 from fovea.records import RunFolder, all_runs, run_folder
 
 FOVEA = Path(sys.executable).with_name("fovea")

@@ -18,8 +18,8 @@ from fovea.config.build import build
 from fovea.config.compose import compose_run
 from fovea.config.options import description, groups, options
 from fovea.config.schema import GROUPS, validate
-from fovea.data.module import ImageData
-from fovea.data.source import Spec
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Spec
 from fovea.sweep.plan import plan_experiment
 from fovea.training.assemble import assemble, build_model
 

@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from filelock import FileLock, Timeout
 from fovea import deleting
 from fovea.config.errors import RecordError, did_you_mean, one_line
 from fovea.config.files import read_json, read_text, read_yaml
+from fovea.config.identity import relocated
 
 _REMEDY = "train it again with rerun=true"
 Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
@@ -49,7 +50,7 @@ class RunFolder:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved config.
+        """The resolved config; fovea's own classes are named where they are now.
 
         Raises:
             RecordError: the file is missing or damaged.
@@ -61,7 +62,10 @@ class RunFolder:
             raise RecordError(f"{file}: missing; {_REMEDY}") from None
         if not isinstance(config, dict):
             raise RecordError(f"{file}: not a config; {_REMEDY}")
-        return config
+        choices = {}
+        with suppress(RecordError):
+            choices = self.summary.get("choices", {})
+        return relocated(config, choices)
 
     @property
     def summary(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fovea.bench.programs import PROGRAMS
 from fovea.bench.reference import train_reference
 from fovea.bench.speed import configure
 from fovea.bench.synthetic import Synthetic
-from fovea.data.source import Splits
+from fovea.data.image.source import Splits
 from fovea.models.resnet import ResNet
 
 
@@ -53,7 +53,7 @@ class Counter:
 def config() -> dict[str, Any]:
     made = configure(["model=resnet", "model.depth=8"], batch_size=16, threads=1)
     made["data"]["source"] = {"_target_": "fovea.bench.synthetic.Synthetic", "count": 40}
-    made["tracking"] = {"_target_": "fovea.tracking.trackers.Csv"}
+    made["tracking"] = {"_target_": "fovea.training.tracking.trackers.Csv"}
     return made
 
 

@@ -11,7 +11,7 @@ from fovea.config.code import _read
 MODULE = '''"""Says what it does."""
 
 from torch import nn
-import fovea.losses
+import fovea.problems.classification.losses
 
 
 def twice(x):
@@ -49,4 +49,4 @@ def test_what_is_executed_is(tmp_path: Path, before: str, after: str) -> None:
 def test_imports_are_found(tmp_path: Path) -> None:
     file = tmp_path / "module.py"
     file.write_text(MODULE)
-    assert set(_read(file)[1]) == {"torch", "torch.nn", "fovea.losses"}
+    assert set(_read(file)[1]) == {"torch", "torch.nn", "fovea.problems.classification.losses"}

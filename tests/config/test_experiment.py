@@ -160,4 +160,4 @@ def test_foveas_own_hold_to_it(name: str) -> None:
 def test_a_command_may_choose_what_an_experiment_may_not(experiment: Path) -> None:
     experiment.write_text("epochs: 1\n")
     config = compose_run(["experiment=x", "launcher=inline", "tracking=csv", "rerun=true"])
-    assert config["launcher"] == {"_target_": "fovea.launchers.Inline"}
+    assert config["launcher"] == {"_target_": "fovea.sweep.launchers.Inline"}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fovea.config import paths
-from fovea.config.identity import difference, reduced, run_id, scientific
+from fovea.config.identity import difference, reduced, relocated, run_id, scientific
 from fovea.config.options import options, stated
 from fovea.config.schema import GROUPS
 from fovea.config.signatures import MISSING, signature
@@ -123,6 +123,16 @@ def test_a_class_that_moved_is_the_same(default: PlannedRun) -> None:
     assert scientific(config, default.choices) == default.scientific
     config["model"]["_target_"] = "elsewhere.MLP"
     assert scientific(config, default.choices)["model._target_"] == "elsewhere.MLP"
+
+
+def test_a_recorded_class_is_named_where_it_is_now(default: PlannedRun) -> None:
+    old = json.loads(json.dumps(default.config))
+    old["model"]["_target_"] = "fovea.old.MLP"
+    old["data"]["source"]["_target_"] = "fovea.data.digits.Digits"
+    assert relocated(old, default.choices) == default.config
+    old["model"]["_target_"] = "elsewhere.MLP"
+    assert relocated(old, default.choices)["model"]["_target_"] == "elsewhere.MLP"
+    assert relocated(old, {}) == old
 
 
 def test_an_argument_that_was_added_leaves_the_id(default: PlannedRun) -> None:

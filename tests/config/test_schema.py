@@ -121,7 +121,7 @@ def test_accepted(overrides: str) -> None:
 MODULE = """
 from dataclasses import dataclass
 from typing import Literal
-from fovea.data.fit import FitMode
+from fovea.data.image.fit import FitMode
 from torch import Tensor
 
 Colour = Literal["red", "blue"]

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data import cache
-from fovea.data.cache import read_cached
-from fovea.data.fingerprint import fingerprint
-from fovea.data.source import Files, ImageFile, Images, Source, Spec, Splits
+from fovea.data.image import cache
+from fovea.data.image.cache import read_cached
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Files, ImageFile, Images, Source, Spec, Splits
 
 READS: list[str] = []
 

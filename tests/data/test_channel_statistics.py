@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from fovea.data.statistics import flat_channels
+from fovea.data.image.statistics import flat_channels
 
 
 def test_channels_of_one_value() -> None:

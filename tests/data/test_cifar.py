@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fovea.config.errors import DataError
-from fovea.data.cifar import Cifar
-from fovea.data.fingerprint import fingerprint
-from fovea.data.source import Downloadable, Images, Splits
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Downloadable, Images, Splits
+from fovea.data.sources.cifar import Cifar
 
 CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 BATCHES = [f"data_batch_{number}" for number in range(1, 6)]

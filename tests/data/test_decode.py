@@ -16,8 +16,8 @@ import torch
 from PIL import Image
 
 from fovea.config.errors import DataError
-from fovea.data.decode import decode, decode_many
-from fovea.data.source import Files, ImageFile
+from fovea.data.image.decode import decode, decode_many
+from fovea.data.image.source import Files, ImageFile
 
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
 

@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from fovea.config.errors import DataError
-from fovea.data import decoded
-from fovea.data.decoded import Decoded, decode_in_order, decode_set
-from fovea.data.fingerprint import fingerprint
-from fovea.data.fit import Decoding
-from fovea.data.source import Files, ImageFile, Images, Splits
+from fovea.data.image import decoded
+from fovea.data.image.decoded import Decoded, decode_in_order, decode_set
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.fit import Decoding
+from fovea.data.image.source import Files, ImageFile, Images, Splits
 
 DECODING = Decoding(2, 1, "resize")
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
 def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("decoded")
     monkeypatch.setenv("FOVEA_CACHE", str(folder))
-    monkeypatch.setattr("fovea.data.cache.WORTH_SECONDS", 0.0)
+    monkeypatch.setattr("fovea.data.image.cache.WORTH_SECONDS", 0.0)
     return folder
 
 
@@ -174,7 +174,7 @@ def test_a_damaged_entry_is_decoded_anew(
 def test_what_is_decoded_fast_is_not_kept(
     folder: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fovea.data.cache.WORTH_SECONDS", 1000.0)
+    monkeypatch.setattr("fovea.data.image.cache.WORTH_SECONDS", 1000.0)
     assert values(decode(splits(folder)).splits.test) == [4, 5]
     assert list(cache_folder.iterdir()) == []
 

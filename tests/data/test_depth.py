@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from torch import arange
 
-from fovea.data.decode import decode
-from fovea.data.depth import Depth, measure_depth
-from fovea.data.source import Files, ImageFile
+from fovea.data.image.decode import decode
+from fovea.data.image.depth import Depth, measure_depth
+from fovea.data.image.source import Files, ImageFile
 
 Encode = Callable[..., bytes]
 

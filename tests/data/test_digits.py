@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from sklearn.datasets import load_digits
 
-from fovea.data.digits import Digits
-from fovea.data.fingerprint import fingerprint
-from fovea.data.source import Images, Splits
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Images, Splits
+from fovea.data.sources.digits import Digits
 
 
 def digits() -> Splits:

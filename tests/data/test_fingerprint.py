@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.fingerprint import difference, fingerprint
-from fovea.data.source import Files, ImageFile, Images, Splits
+from fovea.data.image.fingerprint import difference, fingerprint
+from fovea.data.image.source import Files, ImageFile, Images, Splits
 
 
 def images() -> Images:

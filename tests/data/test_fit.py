@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from fovea.config.errors import DataError
-from fovea.data.fit import FitMode, decode_fitted, fit_images
-from fovea.data.source import Files, ImageFile
+from fovea.data.image.fit import FitMode, decode_fitted, fit_images
+from fovea.data.image.source import Files, ImageFile
 
 
 def image_file(pixels: np.ndarray, name: str = "image.png") -> ImageFile:

@@ -16,10 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fovea.config.errors import ConfigError, DataError
-from fovea.data.decode import decode
-from fovea.data.fingerprint import fingerprint
-from fovea.data.huggingface import HuggingFace
-from fovea.data.source import Files, Spec, Splits
+from fovea.data.image.decode import decode
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Files, Spec, Splits
+from fovea.data.sources.huggingface import HuggingFace
 
 LABELS = [1, 0, 1]
 NAMES = {"label": ["cat", "dog"]}

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from fovea.config.errors import DataError
-from fovea.data.fingerprint import fingerprint
-from fovea.data.idx import Idx
-from fovea.data.source import Downloadable, Images, Spec
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Downloadable, Images, Spec
+from fovea.data.sources.idx import Idx
 
 SOURCE = Idx("mnist", classes=["zero", "one", "two"], download_as="MNIST")
 TRAIN = np.arange(5 * 4 * 4, dtype=np.uint8).reshape(5, 4, 4)

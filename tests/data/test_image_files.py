@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fovea.data.image_files import class_name, find_beside, find_images, shown
+from fovea.data.sources.image_files import class_name, find_beside, find_images, shown
 
 PICTURE = np.zeros((2, 3), np.uint8)
 

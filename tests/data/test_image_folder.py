@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from fovea.config.errors import DataError
-from fovea.data.decode import decode
-from fovea.data.image_folder import ImageFolder
-from fovea.data.source import Files, Spec
+from fovea.data.image.decode import decode
+from fovea.data.image.source import Files, Spec
+from fovea.data.sources.image_folder import ImageFolder
 
 PICTURE = np.zeros((2, 3), np.uint8)
 

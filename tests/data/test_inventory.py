@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from fovea.data.depth import Depth
-from fovea.data.inventory import Copies, Inventory, take_inventory
-from fovea.data.parts import Part
-from fovea.data.source import Images
+from fovea.data.image.depth import Depth
+from fovea.data.image.inventory import Copies, Inventory, take_inventory
+from fovea.data.image.parts import Part
+from fovea.data.image.source import Images
 
 
 def part(labels: Sequence[int], content: Sequence[int] | None = None, origin: str = "") -> Part:

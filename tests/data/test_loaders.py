@@ -16,10 +16,10 @@ from fovea.augment.flip_crop import FlipCrop
 from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import DataError
-from fovea.data import decoded
-from fovea.data.fit import Decoding, decode_fitted
-from fovea.data.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
-from fovea.data.source import Files, ImageFile, Images
+from fovea.data.image import decoded
+from fovea.data.image.fit import Decoding, decode_fitted
+from fovea.data.image.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.image.source import Files, ImageFile, Images
 
 CPU = torch.device("cpu")
 DECODING = Decoding(8, 3, "resize")

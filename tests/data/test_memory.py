@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fovea.data import memory
-from fovea.data.memory import GIB, allowance, is_shared_memory_enough
+from fovea.data.image import memory
+from fovea.data.image.memory import GIB, allowance, is_shared_memory_enough
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from torch import Generator, Tensor
 
 from fovea.augment.flip_crop import FlipCrop
 from fovea.config.errors import ConfigError, DataError
-from fovea.data.digits import Digits
-from fovea.data.loaders import HostLoader, InMemoryLoader, StreamingLoader
-from fovea.data.module import ImageData
-from fovea.data.source import Files, ImageFile, Images, Source, Spec, Splits
+from fovea.data.image.loaders import HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Files, ImageFile, Images, Source, Spec, Splits
+from fovea.data.sources.digits import Digits
 
 
 @dataclass
@@ -308,7 +308,7 @@ def data_on(
     """A module that serves image files in one of three ways."""
     monkeypatch.setenv("FOVEA_CACHE", f"{os.environ['FOVEA_CACHE']}-{path}")
     worth = 0.0 if path == "disk" else float("inf")
-    monkeypatch.setattr("fovea.data.cache.WORTH_SECONDS", worth)
+    monkeypatch.setattr("fovea.data.image.cache.WORTH_SECONDS", worth)
     limit = "auto" if path == "memory" else 1e-9
     data = file_data(splits, memory_limit=limit, **arguments)
     data.setup()
@@ -359,8 +359,8 @@ def test_no_path_draws_from_the_run_s_generator(
 
 
 def test_statistics_are_of_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fovea.data.decoded._CHUNK_BYTES", 1)
-    monkeypatch.setattr("fovea.data.module._CHUNK", 1)
+    monkeypatch.setattr("fovea.data.image.decoded._CHUNK_BYTES", 1)
+    monkeypatch.setattr("fovea.data.image.module._CHUNK", 1)
     for path in PATHS:
         data = data_on(path, folder_of_files(), monkeypatch, val_fraction=0, batch_size=2)
         assert data.statistics[0] == pytest.approx([35 / 255] * 3)  # of 0, 10, … 70

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.parts import Part, Protocol, split_parts
-from fovea.data.source import Images, Splits
+from fovea.data.image.parts import Part, Protocol, split_parts
+from fovea.data.image.source import Images, Splits
 
 CLASSES = ("common", "frequent", "rare")
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fovea.data import pickled
-from fovea.data.pickled import read_plain
+from fovea.data.sources import pickled
+from fovea.data.sources.pickled import read_plain
 
 PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 12)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from fovea.config.errors import DataError
-from fovea.data.fingerprint import fingerprint
-from fovea.data.sign_mnist import SignMnist
-from fovea.data.source import Images, Splits
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.source import Images, Splits
+from fovea.data.sources.sign_mnist import SignMnist
 
 HEADER = ",".join(["label", *(f"pixel{number}" for number in range(1, 785))])
 

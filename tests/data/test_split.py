@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.model_selection import train_test_split
 
-from fovea.data.split import stratified_split
+from fovea.data.image.split import stratified_split
 
 
 @given(

@@ -13,7 +13,7 @@ import pytest
 
 from fovea.config.errors import DataError
 from fovea.config.regular import read_regular
-from fovea.data.storage import find, read_bytes
+from fovea.data.sources.storage import find, read_bytes
 
 COMPRESS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress}
 

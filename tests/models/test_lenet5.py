@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from fovea.models.cost import count_parameters
+from fovea.models.layers.reference import conv2d
 from fovea.models.lenet5 import (
     C3_CONNECTIONS,
     ConnectedConv2d,
@@ -14,7 +15,6 @@ from fovea.models.lenet5 import (
     TrainableAvgPool2d,
     output_codes,
 )
-from fovea.reference import conv2d
 
 # LeCun et al., 1998, Table I: row = map of S2, column = map of C3.
 TABLE_I = """

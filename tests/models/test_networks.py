@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from fovea.config.errors import ConfigError
-from fovea.layers.response_norm import ResponseNorm2d
 from fovea.models.alexnet_cifar import AlexNetCifar
 from fovea.models.conv_net import ConvNet
 from fovea.models.cost import count_macs, count_parameters
@@ -18,6 +17,7 @@ from fovea.models.features import feature_maps
 from fovea.models.geometry import map_size
 from fovea.models.guide_cnn import GuideCNN
 from fovea.models.keras_mnist_cnn import KerasMnistCNN
+from fovea.models.layers.response_norm import ResponseNorm2d
 from fovea.models.lenet5 import LeNet5
 from fovea.models.mlp import MLP
 from fovea.models.protocol import check_classifier

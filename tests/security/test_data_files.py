@@ -18,13 +18,13 @@ import pytest
 from PIL import Image
 
 from fovea.config.errors import ConfigError, DataError, one_line
-from fovea.data.cifar import Cifar
-from fovea.data.huggingface import HuggingFace
-from fovea.data.idx import Idx
-from fovea.data.image_folder import ImageFolder
-from fovea.data.module import ImageData
-from fovea.data.sign_mnist import SignMnist
-from fovea.data.source import Source
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Source
+from fovea.data.sources.cifar import Cifar
+from fovea.data.sources.huggingface import HuggingFace
+from fovea.data.sources.idx import Idx
+from fovea.data.sources.image_folder import ImageFolder
+from fovea.data.sources.sign_mnist import SignMnist
 
 
 class Executed:

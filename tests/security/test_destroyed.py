@@ -14,10 +14,10 @@ import pytest
 
 from fovea.cli import main
 from fovea.config.errors import DataError, RecordError
-from fovea.data.digits import Digits
+from fovea.data.sources.digits import Digits
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder, all_runs, find_run, run_folder
 from fovea.sweep.plan import plan_command
-from fovea.tasks.classification import Classification
 
 ID = "0123456789ab"
 SMALL = (

@@ -12,8 +12,8 @@ import wandb
 
 from fovea import cli
 from fovea.records import RunFolder, run_folder
-from fovea.tracking import sync
-from fovea.tracking.trackers import RunInfo, Wandb
+from fovea.training.tracking import sync
+from fovea.training.tracking.trackers import RunInfo, Wandb
 
 KEY = "canary-key-0123456789abcdef0123456789abcdef"
 EVIL = "http://evil.example"

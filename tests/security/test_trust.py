@@ -162,7 +162,7 @@ WRONG = [
     ("optimizer", "fovea.models.mlp.MLP", "a class; an optimizer is a torch Optimizer"),
     ("optimizer", "torch.optim.lr_scheduler.LambdaLR", "a class; an optimizer is"),
     ("callbacks", "pytorch_lightning.Trainer", "a class; a callback is Lightning's"),
-    ("data", "fovea.data.digits.Digits", "a class; data is a LightningDataModule"),
+    ("data", "fovea.data.sources.digits.Digits", "a class; data is a LightningDataModule"),
     ("source", "fovea.models.mlp.MLP", "a class; a source has"),
     ("augment", "fovea.records.RunFolder", "a class; an augmentation is callable"),
     ("schedule", "fovea.models.mlp.MLP", "a class; a schedule is"),
@@ -294,7 +294,7 @@ def test_a_partial_is_called_later() -> None:
 
 def test_a_config_of_a_record_is_plain_data(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "canary")
-    node = {"_target_": "fovea.data.image_folder.ImageFolder", "folder": "${oc.env:SECRET}"}
+    node = {"_target_": "fovea.data.sources.image_folder.ImageFolder", "folder": "${oc.env:SECRET}"}
     config = compose_run([])["data"]
     data = build("data", {**config, "source": node, "root": "${oc.env:SECRET}"})
     assert data.source.folder == "${oc.env:SECRET}"

@@ -134,7 +134,8 @@ def _content(file: Path) -> bytes:
 def test_no_run_starts_where_one_is_not_trusted(folder: Path, outputs: Path) -> None:
     write_experiment(
         folder,
-        "hydra: {sweeper: {params: {loss._target_: 'fovea.losses.CrossEntropy,evil.Loss'}}}\n",
+        "hydra: {sweeper: {params: {loss._target_: "
+        "'fovea.problems.classification.losses.CrossEntropy,evil.Loss'}}}\n",
     )
     with pytest.raises(ConfigError) as error:
         train.run(["experiment=x", "tracking=csv", "launcher=inline"])

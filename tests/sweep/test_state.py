@@ -77,10 +77,10 @@ def test_a_run_of_other_code_is_stale_and_stands(run: PlannedRun) -> None:
     record(run)
     environment = run.folder.read("environment.json")
     environment["code"]["fovea.models.resnet"] = "000000000000"
-    del environment["code"]["fovea.losses"]
+    del environment["code"]["fovea.problems.classification.losses"]
     run.folder.write("environment.json", environment)
     reseal(run.folder)
-    note = "the code has changed since: fovea.losses, fovea.models.resnet"
+    note = "the code has changed since: fovea.models.resnet, fovea.problems.classification.losses"
     assert state(run) == ("stale", note, False)
 
 
@@ -183,13 +183,19 @@ def test_the_overview_lists_every_run(outputs: Path, capsys: pytest.CaptureFixtu
 
 def test_the_code_of_a_run_is_what_it_imports(tmp_path: Path) -> None:
     code = code_of(compose_run(["model=resnet", "augment=flip_crop"]))
-    used = ("models.resnet", "augment.flip_crop", "tasks.base", "data.loaders", "layers.head")
+    used = ("models.resnet", "augment.flip_crop", "problems.base", "data.image.loaders")
     assert {f"fovea.{name}" for name in used} <= code.keys()
-    unused = ("models.vgg", "augment.geometric", "tables.table", "records", "tracking.trackers")
+    unused = (
+        "models.vgg",
+        "augment.geometric",
+        "tables.table",
+        "records",
+        "training.tracking.trackers",
+    )
     assert not {f"fovea.{name}" for name in unused} & code.keys()
     other = code_of(compose_run(["model=vgg", "augment=flip_crop"]))
     assert {"fovea.models.resnet", "fovea.models.vgg"} <= set(changed_modules(code, other))
-    assert "fovea.tasks.base" not in changed_modules(code, other)
+    assert "fovea.problems.base" not in changed_modules(code, other)
 
 
 def test_a_run_that_is_published_and_not_here_is_told_so(

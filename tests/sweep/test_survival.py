@@ -204,7 +204,8 @@ def test_damaged_records_are_made_again(lab: Path, undisturbed: dict[str, object
 
 def test_one_failing_run_stops_the_others_if_asked(lab: Path) -> None:
     assert sweep("optimizer.lr=1e-3", "model.hidden_sizes=[0],[32]") == 2  # refused at the plan
-    broken = "loss._target_=torch.nn.MSELoss,fovea.losses.CrossEntropy"  # fails at the first step
+    own = "fovea.problems.classification.losses.CrossEntropy"
+    broken = f"loss._target_=torch.nn.MSELoss,{own}"  # the first fails at its first step
     grid = ["~loss.label_smoothing", broken, "seed=0", "optimizer.lr=1,2"]
     assert sweep(*grid, "stop_on_failure=true") == 1
     assert [run.status for run in all_runs(lab)] == ["failed"]

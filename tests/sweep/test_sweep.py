@@ -17,7 +17,7 @@ from fovea.sweep.execute import SweepError, execute
 from fovea.sweep.launch import Outcome
 from fovea.sweep.plan import PlannedRun, plan, plan_experiment
 from fovea.sweep.telling import report
-from fovea.workers import WorkerDiedError
+from fovea.sweep.workers import WorkerDiedError
 
 Launch = Callable[[Sequence[PlannedRun]], Sequence[Outcome]]
 

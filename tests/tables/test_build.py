@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from fovea.config.errors import ConfigError
+from fovea.stats.estimates import compare, holm
 from fovea.tables.build import build_table
 from fovea.tables.cells import Cell
 from fovea.tables.definition import TableDefinition
 from fovea.tables.layout import lay_out
-from fovea.tables.statistics import compare, holm
 from fovea.tables.table import Table
 
 MakeCell = Callable[..., Cell]

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from fovea.stats.estimates import ratio
+from fovea.stats.power import RUNS_CAP, runs_for_equivalence
 from fovea.tables.definition import Column
-from fovea.tables.power import RUNS_CAP, runs_for_equivalence
 from fovea.tables.references import Reference
-from fovea.tables.statistics import ratio
 from fovea.tables.verdicts import Verdict, judge, judge_ratio
 
 # Other tests of the process have its processor take subnormal numbers for zero.

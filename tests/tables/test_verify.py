@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fovea.config.errors import RecordError
-from fovea.metrics import classification_metrics
+from fovea.problems.classification.metrics import classification_metrics
 from fovea.records import RunFolder, run_folder
 from fovea.tables.verify import Disagreement, verify
 

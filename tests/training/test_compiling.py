@@ -17,8 +17,8 @@ from torch.fx import GraphModule
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError
 from fovea.models.features import feature_maps
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
 from fovea.training.assemble import load_checkpoint, restore
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict

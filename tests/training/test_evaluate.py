@@ -11,7 +11,6 @@ import pytest
 import torch
 from PIL import Image
 
-from fovea.probes import Shift
 from fovea.records import RunFolder
 from fovea.sweep.launch import train_run
 from fovea.sweep.plan import plan_command
@@ -19,6 +18,7 @@ from fovea.sweep.state import States
 from fovea.training.assemble import assemble, restore
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict
+from fovea.training.probes import Shift
 
 Training = Callable[..., RunFolder]
 

@@ -15,9 +15,9 @@ from torch.multiprocessing import ProcessRaisedException
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
-from fovea.tracking.trackers import Csv
+from fovea.training.tracking.trackers import Csv
 from fovea.training.train import train
 
 CHOICES = {"model": "mlp", "data": "digits"}

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
+from fovea.problems import base
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks import base
-from fovea.tasks.classification import Classification
 from fovea.training.assemble import load_checkpoint
 from fovea.training.compiling import CompiledTraining
 from fovea.training.train import train

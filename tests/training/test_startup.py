@@ -19,8 +19,8 @@ from unittest import mock
 from fovea.config.compose import compose_run
 from fovea.records import RunFolder
 from fovea.training.train import train
-from fovea.tracking.environment import process_seconds
-from fovea.tracking.trackers import Csv
+from fovea.training.tracking.environment import process_seconds
+from fovea.training.tracking.trackers import Csv
 
 modules = []
 start = Csv.start

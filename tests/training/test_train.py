@@ -18,8 +18,8 @@ from torch import Tensor
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError, RecordError
 from fovea.config.options import options
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
 from fovea.training.assemble import assemble, load_checkpoint, restore
 from fovea.training.evaluate import evaluate
 

@@ -36,7 +36,7 @@ def main() -> None:
     nn.functional.cross_entropy(model(x), y).backward()
     optimizer.step()
     stepped = time.perf_counter()
-    from fovea.tracking.environment import process_seconds  # no part of what is timed
+    from fovea.training.tracking.environment import process_seconds  # no part of what is timed
 
     print(process_seconds() - (time.perf_counter() - stepped))
 

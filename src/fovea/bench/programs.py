@@ -25,9 +25,9 @@ from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizon
 from fovea.bench.reference import PilImages
 from fovea.bench.turns import Turns
 from fovea.config.build import build
-from fovea.data.cache import read_cached
-from fovea.data.module import ImageData
-from fovea.data.source import Images
+from fovea.data.image.cache import read_cached
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Images
 from fovea.optim.schedules import per_step
 from fovea.records import RunFolder
 from fovea.training.assemble import assemble, build_model

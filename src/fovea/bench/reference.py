@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 
 from fovea.config.build import build
-from fovea.data.cache import read_cached
-from fovea.data.module import ImageData
-from fovea.data.source import Images
+from fovea.data.image.cache import read_cached
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Images
 from fovea.training.assemble import build_model
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from fovea.tables.statistics import compare
+from fovea.stats.estimates import compare
 
 _CONTENDED = 1.5  # slowest round over fastest
 

@@ -16,7 +16,7 @@ from fovea.bench.turns import Program, Turn
 from fovea.config.build import build
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, DataError
-from fovea.data.module import ImageData
+from fovea.data.image.module import ImageData
 from fovea.training.assemble import build_model
 from fovea.training.compiling import require_compiler
 from fovea.training.settings import TrainerSettings

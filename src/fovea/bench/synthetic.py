@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from fovea.data.source import Images, Source, Spec, Splits
+from fovea.data.image.source import Images, Source, Spec, Splits
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from fovea.tracking.environment import peak_memory_mib
+from fovea.training.tracking.environment import peak_memory_mib
 
 _GRACE_SECONDS = 20.0
 

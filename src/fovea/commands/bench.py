@@ -133,7 +133,7 @@ def _measure(
 
 
 def _measured_on() -> dict[str, Any]:
-    from fovea.tracking.environment import environment, uncommitted_diff
+    from fovea.training.tracking.environment import environment, uncommitted_diff
 
     return {"machine": environment(uncommitted_diff()), "date": date.today().isoformat()}
 

@@ -29,7 +29,7 @@ def run(runs: Sequence[str]) -> None:
     if len(records) < 2:
         raise ConfigError(f"compare needs two runs or more, and {', '.join(runs)} is one")
     from fovea.report.differences import differing, settings
-    from fovea.tracking.figures import overlaid_curves
+    from fovea.training.tracking.figures import overlaid_curves
 
     told = {each.id: settings(each.config, each.summary.get("choices", {})) for each in records}
     histories = {each.id: each.history() for each in records}

@@ -34,8 +34,8 @@ def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Pat
     if out is None:
         require_own(record.path)
     files = _files(images)
-    from fovea.tracking.figures import contact_sheet
     from fovea.training.predict import predict
+    from fovea.training.tracking.figures import contact_sheet
 
     pictures, probabilities, classes = predict(record, files, weights=weights)
     count = max(1, min(top, len(classes)))
@@ -70,7 +70,7 @@ def _files(given: Sequence[str]) -> list[Path]:
     files: list[Path] = []
     for item in map(Path, given):
         if item.is_dir():
-            from fovea.data.image_files import find_images
+            from fovea.data.sources.image_files import find_images
 
             files += find_images(item).images
         elif item.is_file():

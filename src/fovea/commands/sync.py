@@ -19,7 +19,7 @@ def run(runs: Sequence[str], all: bool, parallel: int) -> int:
     """
     if bool(runs) == all:
         raise ConfigError("name runs, or give --all for every recorded run")
-    from fovea.tracking.sync import upload
+    from fovea.training.tracking.sync import upload
 
     outputs = paths.outputs()
     named = dict.fromkeys(find_run(outputs, each) for each in runs)

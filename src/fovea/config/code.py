@@ -14,12 +14,13 @@ _TRAINING = "fovea.training.train"
 _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.config",
     "fovea.deleting",
-    "fovea.launchers",
+    "fovea.sweep.launchers",
     "fovea.records",
     "fovea.tables",
-    "fovea.tracking",
-    "fovea.workers",
+    "fovea.stats",
+    "fovea.sweep.workers",
     "fovea.training.quiet",
+    "fovea.training.tracking",
 )
 
 

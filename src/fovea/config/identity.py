@@ -103,6 +103,31 @@ def difference(one: Scientific, other: Scientific) -> dict[str, tuple[Any, Any]]
     return {key: pair for key, pair in pairs.items() if _text(pair[0]) != _text(pair[1])}
 
 
+def relocated(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
+    """Return a recorded config in which fovea's own classes are where they are now.
+
+    Args:
+        config: as recorded, by this version or an earlier one.
+        choices: the option chosen of each config group.
+    """
+    moved = dict(config)
+    for group in GROUPS:
+        if isinstance(node := config.get(group), Mapping) and group in choices:
+            moved[group] = _relocated(node, stated(group, choices[group]))
+    return moved
+
+
+def _relocated(node: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    moved = dict(node)
+    for key, value in node.items():
+        now = known.get(key)
+        if key == "_target_" and now is not None and _same_class(value, now):
+            moved[key] = now
+        elif isinstance(value, Mapping) and isinstance(now, Mapping):
+            moved[key] = _relocated(value, now)
+    return moved
+
+
 def _value(key: str, config: Scientific) -> Any:
     if key in config:
         return config[key]

@@ -48,14 +48,16 @@ KINDS: Mapping[str, Kind] = {
         "a callback is Lightning's", "pytorch_lightning.Callback", ("pytorch_lightning",)
     ),
     "data": Kind("data is a LightningDataModule", "pytorch_lightning.LightningDataModule"),
-    "source": Kind("a source has the methods of fovea's Source", "fovea.data.source.Source"),
+    "source": Kind("a source has the methods of fovea's Source", "fovea.data.image.source.Source"),
     "augment": Kind("an augmentation is callable", "fovea.augment.protocol.Augmentation"),
     "schedule": Kind("a schedule is fovea's Schedule", "fovea.optim.schedules.Schedule"),
-    "task": Kind("a task is fovea's Task", "fovea.tasks.base.Task"),
+    "task": Kind("a task is fovea's Task", "fovea.problems.base.Task"),
     "trainer": Kind("it is fovea's TrainerSettings", "fovea.training.settings.TrainerSettings"),
-    "probe": Kind("a probe is callable", "fovea.probes.Probe"),
-    "tracking": Kind("a tracker has fovea's Tracker's methods", "fovea.tracking.trackers.Tracker"),
-    "launcher": Kind("a launcher has the method environments", "fovea.launchers.Launcher"),
+    "probe": Kind("a probe is callable", "fovea.training.probes.Probe"),
+    "tracking": Kind(
+        "a tracker has fovea's Tracker's methods", "fovea.training.tracking.trackers.Tracker"
+    ),
+    "launcher": Kind("a launcher has the method environments", "fovea.sweep.launchers.Launcher"),
 }
 FUNCTIONS = ("timm.create_model", "torchvision.models.get_model")  # for models; all else is a class
 _LIBRARIES = {"torch", "torchvision", "timm", "torchmetrics", "pytorch_lightning", "lightning"}

@@ -10,11 +10,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
-from fovea.layers.activations import Activation, activation_layer
-from fovea.layers.head import linear_head
-from fovea.layers.init import he_normal
-from fovea.layers.response_norm import ResponseNorm2d
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import Activation, activation_layer
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import he_normal
+from fovea.models.layers.response_norm import ResponseNorm2d
 
 _CHANNELS = (32, 32, 64)
 _STDS = (1e-4, 0.01, 0.01, 0.01)  # initW of the three convolutions and the linear layer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
-from fovea.layers.activations import activated_pool
-from fovea.layers.dropout import Dropout
-from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import activated_pool
+from fovea.models.layers.dropout import Dropout
+from fovea.models.layers.head import linear_head
 
 # Output channels, kernel, followed by a pool.
 _CONVS = ((64, 4, True), (192, 4, True), (384, 3, False), (256, 3, False), (256, 3, True))

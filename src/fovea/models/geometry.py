@@ -7,7 +7,7 @@ from itertools import count
 from torch import nn
 
 from fovea.config.errors import ConfigError
-from fovea.reference import output_size
+from fovea.models.layers.reference import output_size
 
 
 def map_size(chain: nn.Module, image_size: int) -> int:

@@ -7,10 +7,10 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
-from fovea.layers.activations import activated_pool
-from fovea.layers.dropout import Dropout
-from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import activated_pool
+from fovea.models.layers.dropout import Dropout
+from fovea.models.layers.head import linear_head
 
 _CHANNELS = (32, 64, 128)
 

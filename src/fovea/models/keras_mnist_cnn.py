@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
-from fovea.layers.activations import activated_pool
-from fovea.layers.dropout import Dropout
-from fovea.layers.head import linear_head
-from fovea.layers.init import glorot_uniform
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import activated_pool
+from fovea.models.layers.dropout import Dropout
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import glorot_uniform
 
 
 class KerasMnistCNN(nn.Module):

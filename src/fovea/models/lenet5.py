@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
-from fovea.layers.activations import ScaledTanh
-from fovea.layers.head import linear_head
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import ScaledTanh
+from fovea.models.layers.head import linear_head
 
 # Table I: the maps of S2 that each map of C3 reads.
 C3_CONNECTIONS = (

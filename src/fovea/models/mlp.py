@@ -8,10 +8,10 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from fovea.config.types import Fraction, PositiveInt
-from fovea.layers.activations import Activation, activation_layer
-from fovea.layers.dropout import Dropout
-from fovea.layers.head import linear_head
-from fovea.layers.init import glorot_uniform
+from fovea.models.layers.activations import Activation, activation_layer
+from fovea.models.layers.dropout import Dropout
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import glorot_uniform
 
 
 class MLP(nn.Module):

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from fovea.config.errors import ConfigError
 from fovea.config.types import PositiveInt
-from fovea.layers.head import linear_head
-from fovea.layers.init import he_normal
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import he_normal
 
 
 class ResNet(nn.Module):

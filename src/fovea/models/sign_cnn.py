@@ -7,10 +7,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
-from fovea.layers.activations import activated_pool
-from fovea.layers.head import linear_head
-from fovea.layers.init import glorot_uniform
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import activated_pool
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import glorot_uniform
 
 # Output channels, followed by a pool; by number of pools.
 _CONVS = {

@@ -7,10 +7,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from fovea.config.types import PositiveInt
-from fovea.layers.activations import Activation, activated_pool
-from fovea.layers.head import linear_head
-from fovea.layers.init import he_normal
 from fovea.models.geometry import map_size
+from fovea.models.layers.activations import Activation, activated_pool
+from fovea.models.layers.head import linear_head
+from fovea.models.layers.init import he_normal
 
 _CHANNELS = (64, 128, 256, 512, 512)
 _CONVS_PER_STAGE = {  # Table 1, configurations A, B, D, E

@@ -28,7 +28,7 @@ def require_same_data(runs: Sequence[PlannedRun]) -> None:
             recorded = run.folder.read("data.json")
         if not recorded.get("fingerprint"):
             continue
-        from fovea.data.fingerprint import difference
+        from fovea.data.image.fingerprint import difference
         from fovea.training.assemble import data_state  # torch: only if it is needed
 
         data = run.config["data"]

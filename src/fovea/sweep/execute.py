@@ -16,16 +16,16 @@ from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError, RecordError, one_line
 from fovea.config.printing import say
 from fovea.config.trust import require_trusted
-from fovea.launchers import require_devices
 from fovea.records import Status
 from fovea.sweep.data_check import require_same_data
 from fovea.sweep.launch import Outcome, launch
+from fovea.sweep.launchers import require_devices
 from fovea.sweep.matching import published_results
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun, print_collapsed
 from fovea.sweep.state import States
 from fovea.sweep.telling import definition_of, report
-from fovea.workers import NotDoneError, WorkerDiedError
+from fovea.sweep.workers import NotDoneError, WorkerDiedError
 
 
 class SweepError(Exception):

@@ -7,10 +7,10 @@ from typing import Any
 
 from fovea.config.build import build
 from fovea.config.printing import say
-from fovea.launchers import Launcher
+from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import missing_probe, probes
-from fovea.workers import NotDoneError, run_in_workers
+from fovea.sweep.workers import NotDoneError, run_in_workers
 
 Outcome = Mapping[str, Any] | Exception | None
 

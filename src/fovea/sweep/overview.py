@@ -13,8 +13,8 @@ from rich.table import Table
 
 from fovea.config.console import console
 from fovea.config.printing import say
-from fovea.launchers import own_launcher
 from fovea.records import all_runs
+from fovea.sweep.launchers import own_launcher
 from fovea.sweep.matching import published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs, print_collapsed
 from fovea.sweep.state import Costs, States

@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import combinations
 
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.stats.estimates import measure
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked
 from fovea.tables.definition import Column, TableDefinition
 from fovea.tables.expressions import parse
 from fovea.tables.notes import footnotes, notes
-from fovea.tables.statistics import measure
 from fovea.tables.table import Entry, Head, Mark, Row, Table
 
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from fovea.stats.estimates import Comparison, Ratio, compare, holm, ratio
+from fovea.stats.power import ALPHA
 from fovea.tables.definition import Column, TableDefinition
 from fovea.tables.expressions import Reading, parse
-from fovea.tables.power import ALPHA
-from fovea.tables.statistics import Comparison, Ratio, compare, holm, ratio
 from fovea.tables.table import Entry, Head, Row
 from fovea.tables.verdicts import Verdict, judge, judge_ratio
 

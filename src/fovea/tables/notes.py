@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from fovea.stats.estimates import Comparison
+from fovea.stats.power import ALPHA, POWER, RUNS_CAP
 from fovea.tables.cells import Cell
 from fovea.tables.contrast import lead
 from fovea.tables.definition import TableDefinition
 from fovea.tables.expressions import parse
-from fovea.tables.power import ALPHA, POWER, RUNS_CAP
 from fovea.tables.shown import shown_difference, shown_p
-from fovea.tables.statistics import Comparison
 from fovea.tables.table import Entry, Head, Mark, Row
 from fovea.tables.verdicts import Kind
 

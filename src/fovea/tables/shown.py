@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from fovea.stats.estimates import Comparison, Ratio
+from fovea.stats.power import RUNS_CAP
 from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
-from fovea.tables.power import RUNS_CAP
 from fovea.tables.references import Reference
-from fovea.tables.statistics import Comparison, Ratio
 from fovea.tables.table import Entry
 from fovea.tables.verdicts import Verdict
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from fovea.stats.estimates import Comparison, Measurement, Ratio
 from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
 from fovea.tables.references import Reference
 from fovea.tables.results import Result
-from fovea.tables.statistics import Comparison, Measurement, Ratio
 from fovea.tables.verdicts import Verdict
 
 

@@ -14,7 +14,7 @@ holds:
   measured here, as most papers print one run (as the mean of so many, where the source states n
   alone): half width t(n − 1) · s · √(1 + 1/n).
 - **consistent**: 0 lies in the 95 % interval of d. With the n at which equivalence would be shown
-  if d and s are what was measured (:func:`fovea.tables.power.runs_for_equivalence`), or without
+  if d and s are what was measured (:func:`fovea.stats.power.runs_for_equivalence`), or without
   one: none would, where d itself is at least m.
 - **near, not equal**: none of these. No more is claimed than the interval says.
 
@@ -32,7 +32,7 @@ unless the reference states another. Where runs of one cell ended before they go
 is a bound: it can be wholly beyond the published one, on its own side, and else is undecided.
 
 *Equal runs* have a spread of 0: intervals without width, the most precise measurement there is, so
-that d against m decides. Whole epochs are the exception: :func:`fovea.tables.statistics.sample`.
+that d against m decides. Whole epochs are the exception: :func:`fovea.stats.estimates.sample`.
 
 *Exact quantities* (parameters, MACs: a column of counts, not computed from the history, equal in
 all runs) are reproduced or not, to within the margin if the source rounds.
@@ -55,11 +55,11 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
+from fovea.stats.estimates import Part, Ratio, Sample, half_width, sample
+from fovea.stats.power import ALPHA, runs_for_equivalence
 from fovea.tables.definition import Column
 from fovea.tables.expressions import parse
-from fovea.tables.power import ALPHA, runs_for_equivalence
 from fovea.tables.references import Reference
-from fovea.tables.statistics import Part, Ratio, Sample, half_width, sample
 
 Kind = Literal[
     "reproduced",

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from fovea.config.build import build, factory
 from fovea.config.errors import ConfigError, DataError, RecordError
 from fovea.config.trust import require_trusted
-from fovea.data.cache import read_cached
-from fovea.data.fingerprint import fingerprint
-from fovea.data.module import ImageData
-from fovea.data.source import Spec
-from fovea.probes import Probe
+from fovea.data.image.cache import read_cached
+from fovea.data.image.fingerprint import fingerprint
+from fovea.data.image.module import ImageData
+from fovea.data.image.source import Spec
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
+from fovea.training.probes import Probe
 from fovea.training.processor import flush_denormals, keep_freed_memory
 from fovea.training.settings import TrainerSettings
 

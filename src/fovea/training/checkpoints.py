@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from fovea.tasks.base import Task
-from fovea.tracking.history import History
+from fovea.problems.base import Task
+from fovea.training.tracking.history import History
 
 MONITOR = "val/accuracy"
 
@@ -33,7 +33,7 @@ class Checkpoints(Callback):
     and its random states are those of new processes.
 
     It must come after the callbacks whose state changes with a step, and the sampler of the
-    training's loader must have :meth:`~fovea.data.loaders.EpochOrder.take_up`.
+    training's loader must have :meth:`~fovea.data.image.loaders.EpochOrder.take_up`.
 
     Args:
         folder: where they go.

@@ -12,7 +12,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fovea.config.errors import ConfigError
-from fovea.tasks.base import Task
+from fovea.problems.base import Task
 
 
 class CompiledTraining(Callback):

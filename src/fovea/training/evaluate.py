@@ -10,9 +10,9 @@ from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
 from fovea.config.trust import require_trusted
-from fovea.data.fingerprint import difference
+from fovea.data.image.fingerprint import difference
+from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.tasks.classification import Classification
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
 from fovea.training.quiet import quiet_libraries
 

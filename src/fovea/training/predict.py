@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from fovea.augment.identity import Identity
-from fovea.data.fit import Decoding, decode_fitted
-from fovea.data.loaders import Finish
-from fovea.data.source import Files, ImageFile
+from fovea.data.image.fit import Decoding, decode_fitted
+from fovea.data.image.loaders import Finish
+from fovea.data.image.source import Files, ImageFile
 from fovea.records import RunFolder
 from fovea.training.assemble import restore
 

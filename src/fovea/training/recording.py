@@ -23,9 +23,9 @@ from fovea.config.errors import FoveaError, RecordError
 from fovea.config.identity import of_option, scientific
 from fovea.config.printing import PrintableFormatter
 from fovea.records import RunFolder, Status
-from fovea.tracking.environment import process_seconds
-from fovea.tracking.guarded import Guarded
-from fovea.tracking.trackers import Outcome, RunInfo
+from fovea.training.tracking.environment import process_seconds
+from fovea.training.tracking.guarded import Guarded
+from fovea.training.tracking.trackers import Outcome, RunInfo
 
 log = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 
 from fovea.config.code import code_of
-from fovea.data.module import ImageData
-from fovea.metrics import confusion_matrix
+from fovea.data.image.module import ImageData
+from fovea.problems.classification.metrics import confusion_matrix
+from fovea.problems.classification.task import Predictions
 from fovea.records import RunFolder, write_atomic
-from fovea.tasks.classification import Predictions
-from fovea.tracking.environment import environment, uncommitted_diff
 from fovea.training.settings import TrainerSettings
+from fovea.training.tracking.environment import environment, uncommitted_diff
 
 
 def describe_data(run: RunFolder, data: ImageData) -> None:
@@ -70,7 +70,7 @@ def write_results(
     """Write predictions and pictures; return the confusion matrix."""
     import pandas as pd  # 1 s of imports: only after the training
 
-    from fovea.tracking.figures import confusion_figure, learning_curves
+    from fovea.training.tracking.figures import confusion_figure, learning_curves
 
     guesses = predictions.probabilities.argmax(dim=1)
     frame = pd.DataFrame(

@@ -10,10 +10,10 @@ from typing import Any
 
 from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import DataError, RecordError
-from fovea.data.fingerprint import difference
+from fovea.data.image.fingerprint import difference
 from fovea.records import RunFolder
-from fovea.tracking.environment import installed_versions
 from fovea.training.assemble import load_checkpoint
+from fovea.training.tracking.environment import installed_versions
 
 log = logging.getLogger(__name__)
 

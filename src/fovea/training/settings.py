@@ -25,11 +25,11 @@ from fovea.config.types import (
     Processes,
     Unscientific,
 )
-from fovea.tasks.base import Stepping
-from fovea.tracking.environment import has_fast_bfloat16
-from fovea.tracking.progress import ProgressBar
+from fovea.problems.base import Stepping
 from fovea.training.checkpoints import MONITOR
 from fovea.training.local import LocalProcesses, ThisMachine
+from fovea.training.tracking.environment import has_fast_bfloat16
+from fovea.training.tracking.progress import ProgressBar
 
 _START_METHODS: dict[str, Literal["spawn", "fork"]] = {"ddp_spawn": "spawn", "ddp_notebook": "fork"}
 _LESS_THAN_A_SAMPLE = 1e-7  # of an accuracy: Lightning stops above a threshold, not at it

@@ -15,13 +15,10 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
 from fovea.config.printing import say
-from fovea.data.module import ImageData
-from fovea.metrics import per_class_accuracy
+from fovea.data.image.module import ImageData
 from fovea.models.cost import count_macs, count_parameters
+from fovea.problems.classification.metrics import per_class_accuracy
 from fovea.records import RunFolder
-from fovea.tracking.environment import peak_memory_mib
-from fovea.tracking.history import History, Stopwatch, replay
-from fovea.tracking.trackers import Outcome
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import MONITOR, Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler
@@ -30,6 +27,9 @@ from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
 from fovea.training.results import describe_data, describe_machine, write_results
 from fovea.training.resume import take_up
+from fovea.training.tracking.environment import peak_memory_mib
+from fovea.training.tracking.history import History, Stopwatch, replay
+from fovea.training.tracking.trackers import Outcome
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The data module of images: splits, fits, holds and serves them."""

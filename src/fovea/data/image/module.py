@@ -1,0 +1,382 @@
+"""The data module of image classification: one for every data set and format.
+
+A source reads a data set; the module splits it, fits its images to the network, and serves batches
+of normalised ``(N, C, H, W)`` images and ``(N,)`` labels on the training device.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+
+from fovea.augment.identity import Identity
+from fovea.augment.protocol import Augmentation
+from fovea.config.errors import ConfigError, DataError, did_you_mean
+from fovea.config.types import (
+    Fraction,
+    Helpers,
+    Pixels,
+    PositiveFloat,
+    PositiveInt,
+    Seed,
+    Unscientific,
+)
+from fovea.data.image.cache import read_cached
+from fovea.data.image.decoded import decode_in_order, decode_set
+from fovea.data.image.fit import Decoding, FitMode, decode_fitted, fit_images
+from fovea.data.image.inventory import Inventory, take_inventory
+from fovea.data.image.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.image.memory import GIB, allowance
+from fovea.data.image.parts import Part, Protocol, ValidateOn, split_parts
+from fovea.data.image.source import Downloadable, Files, Images, Source, Spec
+from fovea.data.image.statistics import channel_statistics, flat_channels
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 4096  # images counted at once
+
+
+class ImageData(LightningDataModule):
+    """Serves one labelled image data set to Lightning.
+
+    Args:
+        source: reads the data set.
+        root: data root; the data set's own folder lies below it.
+        val_fraction: share of the training part held out for validation, stratified by class. A
+            validation part of the data set's own is used instead where there is one.
+        test_fraction: share held out for testing first, where the data set has no test part.
+        validate_on: ``test`` validates on the test part, as some guides do; it is recorded as a
+            protocol difference.
+        split_seed: seed of these splits; apart from the run's seed, so that runs with different
+            seeds see the same ones.
+        normalize: a name in ``constants``, ``computed`` (from the training part) or ``none``.
+        constants: named per-channel ``mean`` and ``std`` on the 0–1 scale.
+        fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
+            ``resize``: bilinear, aspect ratio not kept; ``crop``: shorter side resized, centre
+            cropped. An image larger than the network's size is resized under ``pad`` too.
+        image_size: side in pixels for sources whose images have no common size, and only for them.
+        skip_bad: leave out and count samples that cannot be decoded, instead of stopping.
+        download: fetch the data set if it is missing and its source can.
+        memory_limit: GiB of decoded pixels held on the device that serves the batches; ``auto`` is
+            half of what is free there. A larger set stays on the host, in memory or on disk, and
+            is moved batch by batch; image files that neither has room for are decoded in every
+            epoch. The batches are the same.
+        workers: processes that decode image files, or threads that gather batches on the host.
+        augment: applied to each training batch.
+        batch_size: images per optimizer step on one device.
+        seed: the run's seed; sample order and augmentation are functions of it and the epoch.
+        channels_last: serve batches in channels_last memory format.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        root: Unscientific[str],
+        val_fraction: Fraction = 0.1,
+        test_fraction: Fraction = 0.2,
+        validate_on: ValidateOn = "validation",
+        split_seed: Seed = 0,
+        normalize: str = "computed",
+        constants: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+        fit: FitMode = "resize",
+        image_size: Pixels | None = None,
+        skip_bad: bool = False,
+        download: Unscientific[bool] = False,
+        memory_limit: Unscientific[Literal["auto"] | PositiveFloat] = "auto",
+        workers: Unscientific[Helpers] = 2,
+        augment: Augmentation | None = None,
+        batch_size: PositiveInt = 128,
+        seed: Seed = 0,
+        channels_last: bool = True,
+    ) -> None:
+        super().__init__()
+        self.source = source
+        self.root = Path(root).expanduser()
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
+        self.validate_on: ValidateOn = validate_on
+        self.split_seed = split_seed
+        self.normalize = normalize
+        self.constants = dict(constants or {})
+        self.fit: FitMode = fit
+        self.image_size = image_size
+        self.skip_bad = skip_bad
+        self.download = download
+        self.memory_limit: float | Literal["auto"] = memory_limit
+        self.workers = workers
+        self.augment = augment or Identity()
+        self.batch_size = batch_size
+        self.seed = seed
+        self.channels_last = channels_last
+        self._served: tuple[int, int] | None = None
+        self._parts: _Parts | None = None
+        self._on_device: dict[torch.device, dict[str, Images]] = {}
+        known = [*self.constants, "computed", "none"]
+        if normalize not in known:
+            raise ConfigError(
+                f"data.normalize={normalize}: unknown{did_you_mean(normalize, known)} "
+                f"(known: {', '.join(known)})"
+            )
+
+    @cached_property
+    def spec(self) -> Spec:
+        """What the data set looks like, known before its images are read."""
+        self.prepare_data()
+        spec = self.source.spec(self.root)
+        if len(spec.classes) < 2:
+            raise DataError(f"one class only, '{''.join(spec.classes)}': nothing to tell apart")
+        if spec.image_size is None:
+            if self.image_size is None:
+                raise ConfigError("data.image_size: images of any size need one; set it in pixels")
+            return replace(spec, image_size=self.image_size)
+        if self.image_size is not None:
+            raise ConfigError(
+                f"data.image_size={self.image_size}: this set's images have {spec.image_size} "
+                "pixels a side; leave it out, and set model.image_size to scale them"
+            )
+        return spec
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the data set's content, whatever its compression."""
+        return self._ready.fingerprint
+
+    @property
+    def skipped(self) -> list[str]:
+        """``file: reason`` of every sample left out."""
+        return self._ready.skipped
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of images in each part."""
+        return {name: len(part) for name, part in self._ready.images.items()}
+
+    @property
+    def statistics(self) -> tuple[list[float], list[float]]:
+        """Per-channel mean and standard deviation subtracted and divided by, on the 0–1 scale."""
+        return self._ready.mean, self._ready.std
+
+    @property
+    def inventory(self) -> Inventory:
+        """What was found in the data, and what of it is likely to spoil the numbers."""
+        return self._ready.inventory
+
+    @property
+    def has_validation(self) -> bool:
+        return "val" in self._ready.images
+
+    @property
+    def served(self) -> tuple[int, int]:
+        """Channels and side in pixels of the images served."""
+        return self._served or (self.spec.channels, self.spec.image_size or 0)
+
+    def pictures(self, count: int) -> list[NDArray[np.uint8]]:
+        """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
+        test = self._ready.images["test"]
+        rows = test.rows[:count]
+        if isinstance(test.of, Files):
+            pixels, _, _ = decode_fitted(test.of, rows.tolist(), *self.decoding, skip_bad=True)
+        else:
+            pixels = test.of.pixels[rows]
+        return list(pixels.numpy())
+
+    def serve(self, channels: int, image_size: int) -> None:
+        """Fit every image to what the network asks: 1 or 3 channels, square of ``image_size``."""
+        if channels not in (1, 3):
+            raise ConfigError(f"model.in_channels={channels}: images have 1 or 3 channels")
+        self._served = channels, image_size
+
+    def prepare_data(self) -> None:
+        if not self.download:
+            return
+        if not isinstance(self.source, Downloadable):
+            raise ConfigError("data.download=true: this data set cannot be fetched automatically")
+        self.source.download(self.root)
+
+    def setup(self, stage: str | None = None) -> None:
+        if self._parts is None:
+            self._parts = self._read()
+
+    def train_dataloader(self) -> Iterable[Any]:
+        return self._loader("train", self.augment, shuffle=True)
+
+    def val_dataloader(self) -> Iterable[Any]:
+        return self._loader("val") if self.has_validation else []
+
+    def test_dataloader(self) -> Iterable[Any]:
+        return self._loader("test")
+
+    def changed_test_dataloader(self, change: Augmentation) -> Iterable[Any]:
+        """Return the test part, each batch of pixels changed before it is normalised."""
+        return self._loader("test", change)
+
+    def train_eval_dataloader(self) -> Iterable[Any]:
+        """Return the training part as evaluation sees it: in order and not augmented."""
+        return self._loader("train")
+
+    @property
+    def _ready(self) -> _Parts:
+        self.setup()
+        assert self._parts is not None
+        return self._parts
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the images behind: another process reads them again, from the cache if it can."""
+        return vars(self) | {"_parts": None, "_on_device": {}}
+
+    def _read(self) -> _Parts:
+        decoded = decode_set(
+            read_cached(self.source, self.root, skip_bad=self.skip_bad),
+            self._decoding,
+            skip_bad=self.skip_bad,
+            workers=self.workers,
+            limit=self.memory_limit,
+        )
+        protocol = Protocol(
+            self.val_fraction, self.test_fraction, self.validate_on, self.split_seed
+        )
+        parts = split_parts(decoded.splits, protocol, self.spec.classes)
+        _check_size(parts["train"], self.batch_size)
+        decoding = self._decoding._replace(bits=decoded.depth.bits)
+        mean, std = self._normalization(parts["train"], decoding)
+        flat = flat_channels(self._pixels(parts["train"], decoding, workers=0))
+        held = {name: self._fitted(part) for name, part in decoded.splits.parts.items()}
+        parts = {name: replace(part, of=held[part.source]) for name, part in parts.items()}
+        return _Parts(
+            images=parts,
+            mean=mean,
+            std=std,
+            fingerprint=decoded.fingerprint,
+            inventory=take_inventory(
+                parts, self.spec.classes, decoded.splits.notes, decoded.depth, flat
+            ),
+            decoding=decoding,
+            skipped=list(decoded.splits.skipped),
+            mapped=decoded.mapped,
+        )
+
+    def _fitted(self, part: Images | Files) -> Images | Files:
+        if isinstance(part, Files):
+            return part
+        channels, size = self.served
+        pixels = fit_images(part.pixels, size, channels, self.fit)
+        return Images(pixels, part.labels, part.content)
+
+    @property
+    def decoding(self) -> Decoding:
+        """What image files are decoded to, with the bits that those of 16 use."""
+        return self._ready.decoding
+
+    @property
+    def _decoding(self) -> Decoding:
+        channels, size = self.served
+        return Decoding(size, min(channels, self.spec.channels), self.fit)
+
+    def _normalization(self, train: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
+        """Return mean and std for the channels served."""
+        channels, _ = self.served
+        if self.normalize == "none":
+            return [0.0] * channels, [1.0] * channels
+        if self.normalize == "computed":
+            mean, std = channel_statistics(self._pixels(train, decoding))
+        else:
+            named = self.constants[self.normalize]
+            mean, std = list(named["mean"]), list(named["std"])
+        if len(mean) == channels:
+            return mean, std
+        if len(mean) == 1:
+            return mean * channels, std * channels
+        return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
+
+    def _pixels(
+        self, part: Part, decoding: Decoding, workers: int | None = None
+    ) -> Iterator[Tensor]:
+        """Yield every image of a part, uint8 ``(n, H, W, C)``, a bounded number at a time."""
+        if isinstance(part.of, Images):
+            for rows in part.rows.split(_CHUNK):
+                yield part.of.pixels[rows]
+        else:
+            workers = self.workers if workers is None else workers
+            for pixels, _, _ in decode_in_order(
+                part.of, part.rows.tolist(), decoding, skip_bad=False, workers=workers
+            ):
+                yield pixels
+
+    def _loader(
+        self, name: str, augment: Augmentation | None = None, *, shuffle: bool = False
+    ) -> Iterable[Any]:
+        part, trainer = self._ready.images[name], self.trainer
+        finish = Finish(
+            mean=self._ready.mean,
+            std=self._ready.std,
+            device=trainer.strategy.root_device if trainer else torch.device("cpu"),
+            augment=augment or Identity(),
+            channels_last=self.channels_last,
+        )
+        order = EpochOrder(
+            part.rows,
+            self.batch_size,
+            self.seed,
+            shuffle=shuffle,
+            rank=trainer.global_rank if trainer else 0,
+            world_size=trainer.world_size if trainer else 1,
+        )
+        if isinstance(part.of, Files):
+            return StreamingLoader(part.of, finish, order, self.decoding, workers=self.workers)
+        if held := self._held(finish.device).get(part.source):
+            return InMemoryLoader(held, finish, order)
+        return HostLoader(part.of, finish, order, workers=self.workers)
+
+    def _held(self, device: torch.device) -> dict[str, Images]:
+        """Return the source's parts on a device, once for all loaders; none if they do not fit."""
+        if device not in self._on_device:
+            self._on_device[device] = self._move(device)
+        return self._on_device[device]
+
+    def _move(self, device: torch.device) -> dict[str, Images]:
+        parts = {part.source: part.of for part in self._ready.images.values()}
+        images = {name: part for name, part in parts.items() if isinstance(part, Images)}
+        needed = sum(part.pixels.nbytes for part in images.values())
+        allowed = allowance(self.memory_limit, device)
+        if needed > allowed and (device.type != "cpu" or self._ready.mapped):
+            log.info(
+                "%.2f GiB of pixels, %.2f GiB allowed on %s: moved there batch by batch",
+                needed / GIB,
+                allowed / GIB,
+                device,
+            )
+            return {}
+        return {
+            name: Images(part.pixels.to(device), part.labels.to(device))
+            for name, part in images.items()
+        }
+
+
+@dataclass(frozen=True)
+class _Parts:
+    images: dict[str, Part]  # train, test and, if there is one, val
+    mean: list[float]
+    std: list[float]
+    fingerprint: str
+    inventory: Inventory
+    decoding: Decoding
+    skipped: list[str]
+    mapped: bool  # the pixels are on disk, memory-mapped
+
+
+def _check_size(train: Part, batch_size: int) -> None:
+    if len(train) < batch_size:
+        raise DataError(
+            f"{len(train)} training images are fewer than batch_size={batch_size}; "
+            f"set batch_size={len(train)} or less"
+        )

@@ -1,0 +1,135 @@
+"""The parts a run trains, validates and tests on: a set's own, or held out of its training part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from fovea.config.errors import DataError
+from fovea.data.image.source import Files, Images, Splits
+from fovea.data.image.split import stratified_split
+
+ValidateOn = Literal["validation", "test"]
+
+_DEFAULTS = {"val_fraction": 0.1, "test_fraction": 0.2}  # as conf/data/_images.yaml has them
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples a split has chosen from a part of the source, which stays as it is.
+
+    Args:
+        of: that part.
+        rows: int64, which of its samples.
+        source: the name of that part.
+        origin: how the split came to it, and which keys had no effect; '' for a part of its own.
+    """
+
+    of: Images | Files
+    rows: Tensor
+    source: str
+    origin: str = ""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def labels(self) -> Tensor:
+        return self.of.labels[self.rows]
+
+    @property
+    def content(self) -> Tensor | None:
+        """See :class:`~fovea.data.image.source.Files`."""
+        return None if self.of.content is None else self.of.content[self.rows]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a set is split; see :class:`~fovea.data.image.module.ImageData` for each."""
+
+    val_fraction: float
+    test_fraction: float
+    validate_on: ValidateOn
+    split_seed: int
+
+
+def split_parts(splits: Splits, protocol: Protocol, classes: Sequence[str]) -> dict[str, Part]:
+    """Return the parts the protocol asks for: train, test and, if there is one, val.
+
+    Raises:
+        DataError: a part cannot be held out, or has a class that the training part has not.
+    """
+    whole = {name: Part(part, torch.arange(len(part)), name) for name, part in splits.parts.items()}
+    train, val, test = (whole.get(name) for name in ("train", "val", "test"))
+    assert train is not None
+    if test is None:
+        train, test = _hold_out(train, "test_fraction", protocol, classes)
+        test = replace(test, origin=f"{test.origin}: the set has no test part")
+    else:
+        test = replace(test, origin=_unused("test_fraction", protocol))
+    if protocol.validate_on == "test":
+        unused = f"; the set's own {len(val)} validation images are unused" if val else ""
+        ineffective = _unused("val_fraction", protocol)
+        origin = f"the test part{unused}" + (f"; {ineffective}" if ineffective else "")
+        val = replace(test, origin=origin)
+    elif val is not None:
+        val = replace(val, origin=_unused("val_fraction", protocol))
+    elif protocol.val_fraction > 0:
+        train, val = _hold_out(train, "val_fraction", protocol, classes)
+    if protocol.split_seed and test.source == "test" and (val is None or val.source != "train"):
+        train = replace(train, origin=f"data.split_seed={protocol.split_seed} has no effect here")
+    parts = {"train": train, "val": val, "test": test}
+    found = {name: part for name, part in parts.items() if part is not None}
+    _check_classes(classes, found)
+    return found
+
+
+def _unused(key: str, protocol: Protocol) -> str:
+    """Say that a fraction other than the default, and so one that was asked for, does nothing."""
+    fraction = getattr(protocol, key)
+    if fraction in (_DEFAULTS[key], 0):
+        return ""
+    return f"data.{key}={fraction} has no effect here"
+
+
+def _hold_out(
+    part: Part,
+    key: Literal["val_fraction", "test_fraction"],
+    protocol: Protocol,
+    classes: Sequence[str],
+) -> tuple[Part, Part]:
+    """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
+    fraction, labels = getattr(protocol, key), part.labels
+    count = ceil(fraction * len(labels))
+    sizes = torch.bincount(labels, minlength=len(classes)).tolist()
+    if lonely := [label for label, size in enumerate(sizes) if size == 1]:
+        more = f" (and {len(lonely) - 1} more classes)" if len(lonely) > 1 else ""
+        left = " left" if (part.of.labels == lonely[0]).sum() > 1 else ""
+        remedy = "set data.val_fraction=0" if key == "val_fraction" else "give the set a test part"
+        raise DataError(
+            f"class '{classes[lonely[0]]}' has 1 image{left}{more}: data.{key}={fraction} needs 2 "
+            f"of each class, to hold one out; add images, leave the class out, or {remedy}"
+        )
+    present = sum(size > 0 for size in sizes)
+    if min(count, len(labels) - count) < present:
+        raise DataError(
+            f"data.{key}={fraction}: no stratified split of {len(labels)} images into "
+            f"{len(labels) - count} and {count}, fewer than the {present} classes; "
+            f"set another data.{key}"
+        )
+    halves = stratified_split(labels.numpy(), count, protocol.split_seed)
+    stay, go = (replace(part, rows=part.rows[half]) for half in halves)
+    return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training images")
+
+
+def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
+    seen = {name: set(part.labels.unique().tolist()) for name, part in parts.items()}
+    for name, labels in seen.items():
+        if unseen := sorted(labels - seen["train"]):
+            names = ", ".join(f"'{classes[label]}'" for label in unseen)
+            raise DataError(f"class {names} occurs in the {name} part and never in training")

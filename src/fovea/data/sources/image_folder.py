@@ -1,0 +1,85 @@
+"""Folders of image files, one folder per class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from fovea.config.errors import DataError
+from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
+from fovea.data.sources.image_files import SUFFIXES, Found, find_images, shown
+from fovea.data.sources.layout import Classes, Layout, find_layout
+from fovea.data.sources.storage import missing
+
+
+@dataclass(frozen=True)
+class ImageFolder(Source):
+    """Images of any size and mode, in ``folder/<class>/`` or ``folder/{train,val,test}/<class>/``.
+
+    :func:`~fovea.data.sources.layout.find_layout` says which other names and layouts are parts. The
+    classes are the folders of the training part, sorted by name. Their images may lie in folders
+    of their own, or be links; :func:`~fovea.data.sources.image_files.find_images` says what an
+    image is.
+
+    Args:
+        folder: below the data root, or absolute.
+    """
+
+    folder: str
+
+    def spec(self, root: Path) -> Spec:
+        return Spec(classes=self._layout(root).classes, channels=3, image_size=None)
+
+    def read(self, root: Path, *, skip_bad: bool) -> Splits:
+        layout = self._layout(root)
+        found = Found()
+        found += layout.beside
+        read = {
+            name: _read_part(folders, layout.classes, root, found)
+            for name, folders in layout.parts.items()
+        }
+        notes = [_counts(_name(layout.top, root), found)]
+        return Splits(read["train"], read.get("test"), read.get("val"), notes=notes)
+
+    def _layout(self, root: Path) -> Layout:
+        folder = root / Path(self.folder).expanduser()
+        if not folder.is_dir():
+            raise missing("<class>/<image> files", folder)
+        return find_layout(folder)
+
+
+def _read_part(folders: Classes, classes: tuple[str, ...], root: Path, found: Found) -> Files:
+    items: list[ImageFile] = []
+    labels: list[int] = []
+    for label, name in enumerate(classes):
+        if name not in folders:
+            continue
+        here = find_images(folders[name], root)
+        if not here.images:
+            raise DataError(
+                f"{shown(folders[name])}: no images ({' '.join(sorted(SUFFIXES))}) in this class"
+            )
+        items += [ImageFile(_name(path, root), path) for path in here.images]
+        labels += [label] * len(here.images)
+        found += here
+    return Files(items, torch.tensor(labels))
+
+
+def _name(path: Path, root: Path) -> str:
+    return shown(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _counts(folder: str, found: Found) -> str:
+    """Say in one line which files of a folder are used."""
+    text = f"{folder}: {len(found.images)} files used"
+    if found.linked:
+        text += f", {found.linked} of them through links"
+    if found.outside:
+        leads = "leads" if found.outside == 1 else "lead"
+        text += f" ({found.outside} {leads} out of the data root)"
+    if found.ignored:
+        ignored = ", ".join(f"{count} {kind}" for kind, count in found.ignored.most_common(8))
+        text += f"; ignored: {ignored}"
+    return text

@@ -1,0 +1,1 @@
+"""Statistics: estimates, intervals, tests, power. Pure: no torch, nothing of fovea."""

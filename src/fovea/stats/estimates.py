@@ -1,0 +1,287 @@
+"""What several runs say together: means, intervals, differences, ratios, tests.
+
+Numbers in, numbers out: nothing here knows a table. Every interval is Student's t, so runs are
+taken to be independent and to spread normally. SciPy and statsmodels are imported where they are
+used: training imports this module.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import fsum, sqrt
+from statistics import fmean
+from typing import Literal
+
+from fovea.stats.power import ALPHA, runs_for_difference
+
+CONFIDENCE = 1 - ALPHA
+_ROUNDING = 1e-6  # relative; metrics are float32: a smaller spread is none
+
+Part = tuple[float, float]  # an independent error: its variance, and the degrees of freedom of that
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Independent runs of one kind.
+
+    Args:
+        mean: of them.
+        spread: their standard deviation (n − 1), but see :func:`sample`; 0 at n = 1.
+        n: how many.
+    """
+
+    mean: float
+    spread: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Mean, sample standard deviation (n − 1) and 95 % t interval of the mean over n runs.
+
+    ``std``, ``low`` and ``high`` are ``None`` at n = 1.
+    """
+
+    mean: float
+    std: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One cell less another.
+
+    Args:
+        difference: of the means; of paired runs, the mean of the pairs' differences.
+        n: runs of the smaller cell, or pairs.
+        paired: its runs were paired; else it is Welch's comparison of independent runs.
+        p: of the two-sided test that the difference is 0, uncorrected; ``None`` at n = 1.
+        low, high: its interval; ``None`` at n = 1, and where neither cell has any spread.
+        confidence: of the interval.
+        error: standard error of the difference; 0 without spread.
+        degrees: its degrees of freedom.
+        needed: total runs of each cell (pairs) with which a difference of this size and spread is
+            found; see :func:`fovea.stats.power.runs_for_difference`. ``None`` where it is 0, or
+            nothing was tested by its spread.
+    """
+
+    difference: float
+    n: int
+    paired: bool = False
+    p: float | None = None
+    low: float | None = None
+    high: float | None = None
+    confidence: float = CONFIDENCE
+    error: float = 0.0
+    degrees: float = 0.0
+    needed: int | None = None
+
+    def among(self, tests: int) -> Comparison:
+        """Return it with an interval that is one of several, which hold together at 95 %.
+
+        Bonferroni's: each has confidence 1 − 0.05 / ``tests``.
+        """
+        if not self.error:
+            return self
+        confidence = 1 - ALPHA / max(tests, 1)
+        half = t_quantile(self.degrees, confidence) * self.error
+        low, high = self.difference - half, self.difference + half
+        return replace(self, low=low, high=high, confidence=confidence)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """The ratio of two cells' geometric means.
+
+    Args:
+        value: the ratio.
+        low, high: 95 % t interval of its logarithm, exponentiated; ``None`` at n = 1, and of a
+            bound.
+        bound: ``>`` where the truth is more than ``value``, ``<`` where it is less.
+        samples: the logarithms of either cell, the second's being subtracted; or, paired, those of
+            the pairs' ratios.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    bound: Literal["", ">", "<"] = ""
+    samples: tuple[Sample, ...] = ()
+
+
+def sample(values: Sequence[float], resolution: float = 0.0) -> Sample:
+    """Describe runs of one kind (one at least).
+
+    Equal runs have a spread of 0, which is what was measured: nothing between them. But a quantity
+    that comes in steps (whole epochs) is known to no better than its step, however many runs agree;
+    its spread is at least that of rounding, ``resolution`` / √12. A spread below a millionth of the
+    values is one of float32, and none.
+
+    Args:
+        values: of each run.
+        resolution: the step in which the quantity is counted; 0 where it is continuous.
+    """
+    n, mean = len(values), fmean(values)
+    if n == 1:
+        return Sample(mean, 0.0, 1)
+    # not statistics.stdev: on Python 3.11 it raises where a run diverged to NaN
+    spread = sqrt(fsum((value - mean) ** 2 for value in values) / (n - 1))
+    if spread <= _ROUNDING * max(map(abs, values)):
+        spread = 0.0
+    # a NaN first, so that it stays one
+    return Sample(mean, max(spread, resolution / sqrt(12)), n)
+
+
+def measure(
+    values: Sequence[float], *, share: bool = False, resolution: float = 0.0
+) -> Measurement | None:
+    """Summarise the runs of a cell; ``None`` where there are none.
+
+    Args:
+        values: of each run.
+        share: they lie between 0 and 1, and so does their mean: the interval ends there.
+        resolution: as of :func:`sample`, for the interval; the standard deviation is as measured.
+    """
+    if not values:
+        return None
+    runs = sample(values, resolution)
+    if runs.n == 1:
+        return Measurement(runs.mean, None, 1)
+    std = sqrt(fsum((value - runs.mean) ** 2 for value in values) / (runs.n - 1))
+    half = half_width([(runs.spread**2 / runs.n, runs.n - 1)])
+    low, high = runs.mean - half, runs.mean + half
+    if share:
+        low, high = max(low, 0.0), min(high, 1.0)
+    return Measurement(runs.mean, std, runs.n, low, high)
+
+
+def half_width(parts: Iterable[Part], confidence: float = CONFIDENCE) -> float:
+    """Return the half width of a two-sided t interval whose error is the sum of independent parts.
+
+    It is Welch's, with Satterthwaite's degrees of freedom, and never less than that of one part
+    alone. Welch's alone shrinks where noise is added to a part of many degrees of freedom, beside
+    one of few: the degrees grow faster than the error. What is measured with more noise would then
+    be known better.
+    """
+    parts = [part for part in parts if part[0]]
+    if not parts:
+        return 0.0
+    alone = [t_quantile(degrees, confidence) * sqrt(variance) for variance, degrees in parts]
+    error, degrees = _welch(parts)
+    return max(t_quantile(degrees, confidence) * error, *alone)
+
+
+def compare(
+    own: Sequence[float], other: Sequence[float], *, paired: bool = False
+) -> Comparison | None:
+    """Compare two cells: by Welch's t test, or paired, where both are given in the order of pairs.
+
+    Where there is no spread at all the t statistic is infinite or undefined, and its p of 0 would
+    claim a certainty that no number of equal runs gives. Then p is that of the exact permutation
+    test, which needs no spread: 2 / C(n₁ + n₂, n₁) where the cells differ (paired: 2 / 2ⁿ, of
+    signs), 1 where they do not. A single run in either cell has no test.
+
+    Returns:
+        ``None`` where a cell is empty or has a value that is not finite.
+    """
+    if not own or not other or not all(map(math.isfinite, [*own, *other])):
+        return None
+    n = min(len(own), len(other))
+    if paired:
+        differences = [a - b for a, b in zip(own, other, strict=True)]
+        difference = fmean(differences)
+    else:
+        differences = []
+        difference = fmean(own) - fmean(other)
+    if n == 1:
+        return Comparison(difference, n, paired)
+    largest = max(map(abs, [*own, *other]))
+    samples = [sample(differences)] if paired else [sample(own), sample(other)]
+    parts = [(each.spread**2 / each.n, each.n - 1.0) for each in samples]
+    if all(each.spread <= _ROUNDING * largest for each in samples):
+        ways = 2**n if paired else math.comb(len(own) + len(other), n)
+        p = 1.0 if abs(difference) <= _ROUNDING * largest else min(1.0, 2 / ways)
+        return Comparison(difference, n, paired, p)
+    from scipy import stats
+
+    error, degrees = _welch(parts)
+    spread = sqrt(fmean(each.spread**2 for each in samples))
+    return Comparison(
+        difference,
+        n,
+        paired,
+        p=2 * float(stats.t.sf(abs(difference) / error, degrees)),
+        error=error,
+        degrees=degrees,
+        needed=runs_for_difference(abs(difference) / spread, paired=paired),
+    ).among(1)
+
+
+def ratio(
+    own: Sequence[float],
+    other: Sequence[float],
+    *,
+    censored: tuple[bool, bool] = (False, False),
+    paired: bool = False,
+    resolution: float = 0.0,
+) -> Ratio | None:
+    """Divide one cell by another, in their logarithms; ``None`` unless all is finite and positive.
+
+    Args:
+        own, other: of each run; of one that ended before it got there, where it ended.
+        censored: whether either cell has such runs. Of one cell the ratio is a bound, of both
+            nothing.
+        paired: both are in the order of pairs.
+        resolution: as of :func:`sample`.
+    """
+    every = [*own, *other]
+    if not own or not other or all(censored):
+        return None
+    if not all(math.isfinite(value) and value > 0 for value in every):
+        return None
+    logs = [[math.log(value) for value in cell] for cell in (own, other)]
+    steps = [resolution / math.exp(fmean(cell)) for cell in logs]
+    if paired:
+        quotients = [a - b for a, b in zip(*logs, strict=True)]
+        samples = (sample(quotients, math.hypot(*steps)),)
+        value = samples[0].mean
+    else:
+        samples = tuple(sample(cell, step) for cell, step in zip(logs, steps, strict=True))
+        value = samples[0].mean - samples[1].mean
+    if any(censored):
+        return Ratio(math.exp(value), None, None, ">" if censored[0] else "<", samples)
+    if min(each.n for each in samples) == 1:
+        return Ratio(math.exp(value), None, None, samples=samples)
+    half = half_width((each.spread**2 / each.n, each.n - 1) for each in samples)
+    return Ratio(math.exp(value), math.exp(value - half), math.exp(value + half), samples=samples)
+
+
+def holm(values: Sequence[float | None]) -> list[float | None]:
+    """Return p values corrected for being several, after Holm (1979); ``None`` is no test."""
+    tested = [value for value in values if value is not None]
+    if not tested:
+        return [None] * len(values)
+    from statsmodels.stats.multitest import multipletests
+
+    _, corrected, *_ = multipletests(tested, method="holm")
+    assert corrected is not None
+    rest = iter(corrected)
+    return [None if value is None else float(next(rest)) for value in values]
+
+
+def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
+    """Return how many standard errors a two-sided t interval reaches to either side."""
+    from scipy import stats
+
+    return float(stats.t.ppf((1 + confidence) / 2, degrees))
+
+
+def _welch(parts: Sequence[Part]) -> Part:
+    """Return the error of a sum of parts, and its degrees of freedom after Satterthwaite."""
+    variance = fsum(variance for variance, _ in parts)
+    shares = [(each / variance, degrees) for each, degrees in parts]
+    return sqrt(variance), 1 / fsum(share**2 / degrees for share, degrees in shares)

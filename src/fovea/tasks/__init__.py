@@ -1,1 +1,0 @@
-"""LightningModules, one per problem. A task is given its network and never names one."""

@@ -1,0 +1,1 @@
+"""Where curves go, and what is recorded of a machine."""

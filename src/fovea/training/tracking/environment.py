@@ -1,0 +1,134 @@
+"""Where and with what a run was trained."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from fovea import __version__
+from fovea.config.hardware import side_by_side
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "wandb",
+    "numpy",
+    "pillow",
+)
+_SOURCE = Path(__file__).resolve().parents[4]
+
+
+def environment(uncommitted: str) -> dict[str, Any]:
+    """Return versions, code state, hardware, and this process's threads and fellow workers.
+
+    Args:
+        uncommitted: see :func:`uncommitted_diff`.
+    """
+    return {
+        "fovea": __version__,
+        "python": platform.python_version(),
+        "packages": installed_versions(),
+        "git": {"sha": _git("rev-parse", "HEAD"), "dirty": bool(uncommitted)},
+        "hardware": {
+            "system": f"{platform.system()} {platform.machine()}",
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+            "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        },
+        "threads": torch.get_num_threads(),
+        "workers": side_by_side(),
+    }
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of the packages that numbers hang on."""
+    return {name: found for name in _PACKAGES if (found := _version(name))}
+
+
+def uncommitted_diff() -> str:
+    """Return the difference of the checkout's tracked files to its last commit; '' outside one.
+
+    Bytes of theirs that are not UTF-8 are surrogates, as of ``surrogateescape``.
+    """
+    return _git("diff", "--no-ext-diff", "HEAD") or ""
+
+
+def peak_memory_mib() -> float:
+    """Return the most memory used so far: of the GPU where there is one, else of the process."""
+    if torch.cuda.is_available():
+        return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+    unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def process_seconds() -> float:
+    """Return the seconds since this process was created."""
+    stat = Path("/proc/self/stat")
+    if not stat.is_file():
+        return time.time() - psutil.Process().create_time()
+    # psutil counts from the boot time, which Linux tells in whole seconds.
+    ticks = int(stat.read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+
+
+def has_fast_bfloat16(accelerator: str) -> bool:
+    """Whether the hardware itself multiplies bfloat16 (AMX or AVX512-BF16; Ampere or later).
+
+    Args:
+        accelerator: Lightning's name of what trains: ``cpu``, ``cuda``, …
+    """
+    if accelerator == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if accelerator != "cpu" or not (cpuinfo := Path("/proc/cpuinfo")).is_file():
+        return False
+    text = cpuinfo.read_text(encoding="utf-8", errors="replace")
+    return "avx512_bf16" in text or "amx_bf16" in text
+
+
+def processor() -> str:
+    """Return the name of the processor."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    if not (_SOURCE / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(_SOURCE), *arguments],
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=20,
+            check=True,
+            env={key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
