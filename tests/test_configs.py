@@ -19,11 +19,11 @@ from fovea.config.compose import compose_run
 from fovea.config.options import description, groups, options
 from fovea.config.schema import GROUPS, validate
 from fovea.data.image.module import ImageData
-from fovea.data.image.source import Spec
 from fovea.sweep.plan import plan_experiment
 from fovea.training.assemble import assemble, build_model
 
 CLASSES = tuple("0123456789")
+OFFERS = {"num_classes": 10, "in_channels": 3, "image_size": 32, "classes": CLASSES}
 NEEDED = {
     "image_folder": ["data.source.folder=pictures"],
     "huggingface": ["data.source.folder=parquet"],
@@ -107,7 +107,7 @@ def test_an_option_lists_the_defaults_of_the_code(group: str, option: str) -> No
 @pytest.mark.parametrize(("group", "option"), every("model"))
 def test_a_model_classifies(group: str, option: str) -> None:
     config = composed(group, option)
-    model, inputs = build_model(config["model"], Spec(CLASSES, channels=3, image_size=32))
+    model, inputs = build_model(config["model"], OFFERS)
     side = inputs["image_size"]
     logits = model.eval()(torch.zeros(2, inputs["in_channels"], side, side))
     assert logits.shape == (2, inputs["num_classes"])

@@ -64,7 +64,7 @@ def test_the_numbers_are_those_of_one_process(in_workers: Sweep, inline: Sweep) 
         assert run.metrics == other.metrics
         if run.status == "finished":
             assert run.predictions.read_bytes() == other.predictions.read_bytes()
-        timed = ("seconds", "images_per_second")
+        timed = ("seconds", "samples_per_second")
         for row, same in zip(run.history(), other.history(), strict=True):
             assert {key: row[key] for key in row if key not in timed} == {
                 key: same[key] for key in same if key not in timed

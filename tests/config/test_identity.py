@@ -38,7 +38,8 @@ OTHER_NUMBERS = [
     "trainer.precision=bf16-mixed",
     "trainer.limit_batches=3",
     "trainer.ema_decay=0.9",
-    "trainer.target_accuracy=0.9",
+    "trainer.stop={metric:train/accuracy,value:0.9}",
+    "trainer.monitor=val/loss",
     "trainer.devices=2",
 ]
 SAME_NUMBERS = [

@@ -40,7 +40,21 @@ REFUSED = [
         "should be 'relu', 'tanh', 'sigmoid', 'leaky_relu', 'gelu' or 'silu'",
     ),
     ("probe=shifts probe.largest=0", "probe.largest=0: should be greater than 0"),
-    ("trainer.target_accuracy=75", "trainer.target_accuracy=75: should be less than or equal to 1"),
+    (
+        "+trainer.target_accuracy=0.75",
+        "trainer.target_accuracy: unknown key; "
+        "it is trainer.stop={metric: train/accuracy, value: VALUE} now",
+    ),
+    (
+        "trainer.stop=0.75",
+        "trainer.stop=0.75: should be null or {metric: NAME, value: NUMBER}, "
+        "for instance {metric: train/loss, value: 0.1}",
+    ),
+    (
+        "trainer.stop={metric:loss}",
+        "trainer.stop={'metric': 'loss'}: should be null or {metric: NAME, value: NUMBER}, "
+        "for instance {metric: train/loss, value: 0.1}",
+    ),
     # keys
     (
         "probe=shifts +probe.larger=3",

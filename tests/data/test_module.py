@@ -81,9 +81,7 @@ TWENTY = Splits(train=images([0, 1] * 10), test=images([0, 1] * 2, first=100))
 def test_validation_split_is_stratified() -> None:
     data = digits(val_fraction=0.1)
     assert data.sizes == {"train": 1293, "val": 144, "test": 360}
-    whole = Counter(
-        torch.cat([y for _, y in digits(val_fraction=0).train_eval_dataloader()]).tolist()
-    )
+    whole = Counter(torch.cat([y for _, y in digits(val_fraction=0).loader("train")]).tolist())
     held_out = Counter(torch.cat([y for _, y in data.val_dataloader()]).tolist())
     for label, count in whole.items():
         assert abs(held_out[label] - 0.1 * count) <= 1
@@ -93,7 +91,7 @@ def test_split_is_of_the_split_seed_and_not_of_the_run_seed() -> None:
     def split(**seeds: int) -> tuple[int, ...]:
         data = given(TWENTY, val_fraction=0.3, normalize="none", **seeds)
         held_out = served_values(data.val_dataloader())
-        assert sorted(held_out + served_values(data.train_eval_dataloader())) == list(range(20))
+        assert sorted(held_out + served_values(data.loader("train"))) == list(range(20))
         return tuple(held_out)
 
     assert split(split_seed=0, seed=0) == split(split_seed=0, seed=1)
@@ -125,7 +123,7 @@ def test_without_a_test_part_one_is_held_out_before_validation() -> None:
     assert data.sizes == {"train": 12, "val": 4, "test": 4}
     served = [
         sorted(served_values(loader))
-        for loader in (data.train_eval_dataloader(), data.val_dataloader(), data.test_dataloader())
+        for loader in (data.loader("train"), data.val_dataloader(), data.test_dataloader())
     ]
     assert sorted(value for part in served for value in part) == list(range(20))
     again = given(splits, test_fraction=0.2, val_fraction=0.5, normalize="none", batch_size=4)
@@ -143,15 +141,15 @@ def test_computed_statistics_are_of_the_training_part_only() -> None:
 
 def test_computed_statistics_of_digits() -> None:
     data = digits(val_fraction=0.1)
-    data.serve(1, 8)
-    x = torch.cat([x for x, _ in data.train_eval_dataloader()])
+    data.serve({"in_channels": 1, "image_size": 8})
+    x = torch.cat([x for x, _ in data.loader("train")])
     assert x.mean().item() == pytest.approx(0, abs=1e-5)
     assert x.std(unbiased=False).item() == pytest.approx(1, abs=1e-5)
 
 
 def test_statistics_are_those_of_the_images_before_they_are_padded() -> None:
     data = given(TWENTY, fit="pad")
-    data.serve(1, 4)
+    data.serve({"in_channels": 1, "image_size": 4})
     (mean,), (std,) = data.statistics
     assert mean == pytest.approx(9.5 / 255)
     assert std == pytest.approx(np.arange(20).std() / 255)
@@ -164,13 +162,13 @@ def test_statistics_are_those_of_the_images_before_they_are_padded() -> None:
 def test_named_constants(channels: int, mean: list[float], std: list[float]) -> None:
     constants = {"guide": {"mean": [0.1, 0.2, 0.6], "std": [0.4, 0.5, 0.9]}}
     data = given(TWENTY, constants=constants, normalize="guide")
-    data.serve(channels, 2)
+    data.serve({"in_channels": channels, "image_size": 2})
     assert data.statistics == (pytest.approx(mean), pytest.approx(std))
 
 
 def test_one_constant_serves_three_channels() -> None:
     data = given(TWENTY, constants={"c": {"mean": [0.1], "std": [0.4]}}, normalize="c")
-    data.serve(3, 2)
+    data.serve({"in_channels": 3, "image_size": 2})
     assert data.statistics == ([0.1] * 3, [0.4] * 3)
 
 
@@ -186,9 +184,9 @@ def test_an_unknown_normalize_name_is_refused_with_the_nearest() -> None:
 
 def test_grey_data_for_a_network_of_three_channels() -> None:
     data = digits()
-    data.serve(3, 8)
+    data.serve({"in_channels": 3, "image_size": 8})
     grey = digits()
-    grey.serve(1, 8)
+    grey.serve({"in_channels": 1, "image_size": 8})
     ((x, _), *_), ((y, _), *_) = data.test_dataloader(), grey.test_dataloader()
     assert x.shape == (128, 3, 8, 8)
     torch.testing.assert_close(x, y.expand(-1, 3, -1, -1))
@@ -196,7 +194,7 @@ def test_grey_data_for_a_network_of_three_channels() -> None:
 
 def test_size_the_network_asks_for() -> None:
     data = given(TWENTY, normalize="none", fit="pad")
-    data.serve(1, 4)
+    data.serve({"in_channels": 1, "image_size": 4})
     x, _ = batches(data.test_dataloader())[0]
     assert x.shape == (2, 1, 4, 4)
     assert x[0, 0, 1:3, 1:3].mul(255).round().unique().tolist() == [100]
@@ -206,7 +204,7 @@ def test_size_the_network_asks_for() -> None:
 
 def test_a_network_of_two_channels_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.in_channels=2"):
-        digits().serve(2, 8)
+        digits().serve({"in_channels": 2, "image_size": 8})
 
 
 def test_every_training_image_once_an_epoch() -> None:
@@ -237,7 +235,7 @@ def test_only_training_batches_are_augmented() -> None:
     )
     data = given(bright, normalize="none", augment=Black())
     assert set(served_values(data.train_dataloader())) == {0}
-    for loader in (data.val_dataloader(), data.test_dataloader(), data.train_eval_dataloader()):
+    for loader in (data.val_dataloader(), data.test_dataloader(), data.loader("train")):
         assert min(served_values(loader)) == 100
 
 
@@ -291,7 +289,7 @@ def folder_of_files(bad: Sequence[int] = ()) -> Splits:
 
 def file_data(splits: Splits, **arguments: Any) -> ImageData:
     data = ImageData(Given(splits, 3, None), "unused", image_size=4, **arguments)
-    data.serve(3, 4)
+    data.serve({"in_channels": 3, "image_size": 4})
     return data
 
 
@@ -332,9 +330,9 @@ def test_memory_disk_and_files_give_the_same(
     assert memory.statistics == other.statistics
     assert memory.fingerprint == other.fingerprint
     assert memory.skipped == other.skipped
-    for part in ("train", "val", "test", "train_eval"):
-        expected = getattr(memory, f"{part}_dataloader")()
-        result = getattr(other, f"{part}_dataloader")()
+    for part, train in (("train", True), ("val", False), ("test", False), ("train", False)):
+        expected: Any = memory.loader(part, train=train)
+        result: Any = other.loader(part, train=train)
         for epoch in (0, 1):
             expected.sampler.set_epoch(epoch)
             result.sampler.set_epoch(epoch)
@@ -381,7 +379,7 @@ def test_16_bit_files_are_scaled_by_the_bits_of_the_training_part(
     arguments: dict[str, Any] = {"val_fraction": 0, "batch_size": 2, "normalize": "none"}
     for _ in range(2):  # read, and from the cache
         data = data_on(path, Splits(train, test), monkeypatch, **arguments)
-        assert served_values(data.train_eval_dataloader()) == [0, 62, 125, 255]
+        assert served_values(data.loader("train")) == [0, 62, 125, 255]
         assert served_values(data.test_dataloader()) == [1, 255]
         assert [each[0, 0, 0] for each in data.pictures(2)] == [1, 255]
         assert data.inventory.bits == 12

@@ -7,17 +7,17 @@ from functools import partial
 from math import exp, log
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Callback, Trainer
 from torch import Tensor, nn
 
-from fovea.config.errors import ConfigError
 from fovea.optim.optimizers import sgd
 from fovea.optim.schedules import Constant, Cosine, Schedule
 from fovea.problems.base import DeviceMean, Stepping
 from fovea.problems.classification.losses import CrossEntropy
-from fovea.problems.classification.metrics import confusion_matrix, per_class_accuracy
+from fovea.problems.classification.predictions import ClassPredictions
 from fovea.problems.classification.task import Classification
 from fovea.training.quiet import quiet_libraries
 
@@ -36,8 +36,6 @@ class Scale(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
-        self.num_features = 3
-        self.feature_layers = ()
 
     def forward(self, images: Tensor) -> Tensor:
         return self.scale * images.flatten(1)
@@ -110,9 +108,11 @@ def test_predictions_are_kept_in_order() -> None:
     tested = task()
     with quiet_libraries():
         trainer().test(tested, Batches(LOGITS, LABELS, [4, 2]), verbose=False)
-    assert tested.test_predictions is not None
-    torch.testing.assert_close(tested.test_predictions.probabilities, LOGITS.softmax(1))
-    assert tested.test_predictions.labels.equal(LABELS)
+    assert tested.tested is not None
+    rows = tested.tested.rows
+    np.testing.assert_allclose(rows["probabilities"], LOGITS.softmax(1), rtol=1e-6)
+    assert rows["label"].tolist() == LABELS.tolist()
+    assert rows["prediction"].tolist() == LOGITS.argmax(1).tolist()
 
 
 def test_training_metrics_are_means_over_the_epoch() -> None:
@@ -162,23 +162,30 @@ def test_training_stops_after_an_epoch_that_diverged(bad: float) -> None:
     assert not fitted.callback_metrics["train/loss"].isfinite()
 
 
-def test_a_network_that_is_no_classifier_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"Linear is no classifier: it has no num_features"):
-        Classification(nn.Linear(2, 2), CrossEntropy(), sgd, Constant(), Stepping(), CLASSES)
-
-
 def test_device_mean() -> None:
     mean = DeviceMean()
     mean.add(torch.tensor([1.0, 2.0]))
     mean.add(torch.tensor(True))
-    assert mean.take().item() == pytest.approx(4 / 3)
+    assert mean.mean().item() == pytest.approx(4 / 3)
     with pytest.raises(ValueError, match="no values"):
-        mean.take()
+        DeviceMean().mean()
 
 
 def test_confusion_matrix_and_per_class_accuracy() -> None:
-    confusion = confusion_matrix(torch.tensor([0, 1, 1, 2, 2]), torch.tensor([0, 0, 1, 2, 2]), 4)
-    assert confusion.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
-    shares = per_class_accuracy(confusion)
-    assert shares[:3].tolist() == [0.5, 1.0, 1.0]
-    assert shares[3].isnan()
+    rows = {"prediction": np.array([0, 1, 1, 2, 2]), "label": np.array([0, 0, 1, 2, 2])}
+    made = ClassPredictions(rows, {"classes": ("ant", "bee", "cat", "dog")})
+    assert made.confusion().tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]
+    shares = made.details()["per_class_accuracy"]
+    assert shares == {"ant": 0.5, "bee": 1.0, "cat": 1.0, "dog": None}
+    assert made.take([0, 0, 1]).scores().tolist() == [True, True, False]
+    assert made.caption(1) == "ant, predicted bee"
+
+
+def test_a_torchvision_network_is_a_classifier() -> None:
+    """Any module will do: nothing is asked of it but logits."""
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(3, 3))
+    optimizer = partial(sgd, lr=0.0)
+    made = Classification(plain, CrossEntropy(), optimizer, Constant(), Stepping(), CLASSES)
+    with quiet_libraries():
+        (metrics,) = trainer().test(made, Batches(LOGITS, LABELS, [6]), verbose=False)
+    assert 0 <= metrics["test/accuracy"] <= 1

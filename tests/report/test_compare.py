@@ -34,8 +34,8 @@ def test_two_runs(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ["test/accuracy", "0.5000", "0.7500", "+0.2500"] in printed
     assert ["train/loss", "0.1000", "0.1000", "+0.0000"] in printed
     assert not [row for row in printed if row[0].startswith(("data.workers", "epochs"))]
-    assert ["aaa bbb", "0", "10", "0.002", "0.002"] in printed
-    assert ["McNemar's exact test on 40 test samples"] in printed
+    assert ["aaa bbb", "40", "0", "10", "0.002", "0.002"] in printed
+    assert ["McNemar's exact test, on the test samples that both runs share"] in printed
     picture = outputs / "comparisons" / "aaa-bbb.png"
     assert printed[-1] == [str(picture)]
     with Image.open(picture) as image:
@@ -47,11 +47,11 @@ def test_three_runs_are_tested_in_pairs(outputs: Path, capsys: pytest.CaptureFix
         record(outputs, run, f"seed={index}", accuracy=(0.5, 0.75, 0.75)[index], classes=2)
     assert compare("a", "b", "c", "a") == 0
     printed = lines(capsys.readouterr().out)
-    pairs = [row for row in printed if len(row) == 5]
+    pairs = [row for row in printed if len(row) == 6]
     assert pairs[1:] == [
-        ["a b", "0", "10", "0.002", "0.0059"],
-        ["a c", "0", "10", "0.002", "0.0059"],
-        ["b c", "0", "0", "1", "1"],
+        ["a b", "40", "0", "10", "0.002", "0.0059"],
+        ["a c", "40", "0", "10", "0.002", "0.0059"],
+        ["b c", "40", "0", "0", "1", "1"],
     ]
     assert ["test/accuracy", "0.5000", "0.7500", "0.7500"] in printed
 

@@ -107,8 +107,8 @@ def test_forged_labels_are_named_and_stepped_over(outputs: Path) -> None:
     (row,), missing = seen(outputs).confusions()
     assert (row["true"], row["predicted"], row["count"]) == ([0, 1], [0, 99_999], [1, 1])
     assert [line.partition(": ")[2].partition(";")[0] for line in missing] == [
-        "damaged (row 1: 1000000000000 is outside 0–1)",
-        "damaged (row 1: 1000000000000 is outside 0–99999)",
+        "damaged (label: row 1: 1000000000000 is outside 0–1)",
+        "damaged (prediction: row 1: 1000000000000 is outside 0–99999)",
     ]
 
 

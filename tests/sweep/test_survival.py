@@ -99,7 +99,7 @@ def outcome(outputs: Path) -> dict[str, object]:
             {
                 key: value
                 for key, value in row.items()
-                if key not in ("seconds", "images_per_second")
+                if key not in ("seconds", "samples_per_second")
             }
             for row in run.history()
         ]

@@ -466,7 +466,7 @@ def test_a_default_column_that_nothing_recorded_is_left_out(cell: MakeCell) -> N
     table = build_table(TableDefinition.model_validate(referred), only_counts)
     assert texts(table)[0][1:4] == ["not measured", "100.00 %", "–"]
     none = build_table(TableDefinition(), [cell({"model": "mlp"}, macs=[None])])
-    assert [head.column.metric for head in none.columns][:2] == ["test/accuracy", "parameters"]
+    assert [head.column.metric for head in none.columns][:2] == ["test/loss", "parameters"]
 
 
 REFERENCE = {"row": "mlp", "column": "test/accuracy", "value": 1, "source": "s", "evidence": "P"}

@@ -108,6 +108,7 @@ def test_a_value_of_a_key_may_be_a_number(tmp_path: Path) -> None:
         ("rows: {key: [model, data], label: network}", "rows: label: one for each key"),
         ("title: [", "1: not YAML (did not find expected node content)"),
         (
+            "columns: [{metric: test/accuracy, label: a}]\n"
             "references: [{row: a, column: test/acuracy, value: 1, source: s, evidence: P}]",
             "references.0.column: no column 'test/acuracy'; did you mean 'test/accuracy'?",
         ),

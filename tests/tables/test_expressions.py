@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+from fovea.quantities import of_record
 from fovea.tables.expressions import Reading, parse
+
+QUANTITIES = of_record({})
 
 HISTORY = [
     {"epoch": 0.0, "step": 10.0, "seconds": 2.0, "train/accuracy": 0.5, "val/loss": 1.0},
@@ -30,30 +33,32 @@ HISTORY = [
     ],
 )
 def test_an_expression_of_a_run(text: str, value: float) -> None:
-    assert parse(text).read({"parameters": 1000}, HISTORY) == Reading(value)
+    assert parse(text).read({"parameters": 1000}, HISTORY, QUANTITIES) == Reading(value)
 
 
 def test_a_run_that_never_gets_there_is_censored_where_it_ended() -> None:
-    reading = parse("steps_to(train/accuracy >= 0.9)").read({}, HISTORY)
+    reading = parse("steps_to(train/accuracy >= 0.9)").read({}, HISTORY, QUANTITIES)
     assert reading == Reading(30, censored=True)
     assert str(reading) == "> 30"
 
 
 def test_what_was_not_recorded_is_nothing() -> None:
-    assert parse("test/accuracy").read({}, HISTORY) is None
-    assert parse("best(test/accuracy)").read({}, HISTORY) is None
-    assert parse("epochs_to(test/accuracy >= 0.1)").read({}, HISTORY) is None
-    assert parse("last(val/loss)").read({}, []) is None
+    assert parse("test/accuracy").read({}, HISTORY, QUANTITIES) is None
+    assert parse("best(test/accuracy)").read({}, HISTORY, QUANTITIES) is None
+    assert parse("epochs_to(test/accuracy >= 0.1)").read({}, HISTORY, QUANTITIES) is None
+    assert parse("last(val/loss)").read({}, [], QUANTITIES) is None
 
 
 def test_a_diverged_epoch_is_neither_best_nor_there() -> None:
     rows = [*HISTORY, {"epoch": 3.0, "step": 40.0, "val/loss": math.nan}]
-    assert parse("best(val/loss)").read({}, rows) == Reading(0.25)
-    assert parse("epochs_to(val/loss <= 0.1)").read({}, rows) == Reading(4, censored=True)
-    last = parse("last(val/loss)").read({}, rows)
+    assert parse("best(val/loss)").read({}, rows, QUANTITIES) == Reading(0.25)
+    assert parse("epochs_to(val/loss <= 0.1)").read({}, rows, QUANTITIES) == Reading(
+        4, censored=True
+    )
+    last = parse("last(val/loss)").read({}, rows, QUANTITIES)
     assert last is not None
     assert math.isnan(last.value)
-    only = parse("best(val/loss)").read({}, rows[3:])
+    only = parse("best(val/loss)").read({}, rows[3:], QUANTITIES)
     assert only is not None
     assert math.isnan(only.value)
 
@@ -77,7 +82,7 @@ def test_what_is_counted_in_whole_epochs_says_so() -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("test accuracy", "'test accuracy' is no metric expression such as test/accuracy, "),
+        ("test accuracy", "'test accuracy' is no metric expression such as test/loss, "),
         ("epoch_to(a >= 1)", "'epoch_to' in 'epoch_to(a >= 1)': unknown; did you mean 'epochs_to'"),
         ("epochs_to(a)", "'epochs_to(a)': epochs_to takes a threshold, >= or <="),
         ("best(a >= 1)", "'best(a >= 1)': best takes a metric alone"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from fovea.problems.classification.probes import Shift
 from fovea.records import RunFolder
 from fovea.sweep.launch import train_run
 from fovea.sweep.plan import plan_command
@@ -18,7 +19,6 @@ from fovea.sweep.state import States
 from fovea.training.assemble import assemble, restore
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict
-from fovea.training.probes import Shift
 
 Training = Callable[..., RunFolder]
 
@@ -31,7 +31,7 @@ def accuracy(run: RunFolder, shift: Shift) -> float:
     with torch.inference_mode():
         right = [
             (model(images).argmax(dim=1) == labels)
-            for images, labels in data.changed_test_dataloader(shift)
+            for images, labels in data.changed_loader("test", shift)
         ]
     return torch.cat(right).double().mean().item()
 
@@ -120,9 +120,7 @@ def test_the_training_part_is_measured_by_the_tested_weights(trained: Training) 
     run = trained(*WHOLE, "probe=train", "augment=flip_crop", "data.val_fraction=0")
     model, data = restore(run), assemble(run.config).data
     with torch.inference_mode():
-        right = [
-            model(images).argmax(dim=1) == labels for images, labels in data.train_eval_dataloader()
-        ]
+        right = [model(images).argmax(dim=1) == labels for images, labels in data.loader("train")]
     share = torch.cat(right).double().mean().item()
     assert len(torch.cat(right)) == 1437
     assert run.metrics["train_eval/accuracy"] == pytest.approx(share, abs=1e-6)

@@ -10,12 +10,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from fovea.training.tracking.figures import (
-    confusion_figure,
-    contact_sheet,
-    learning_curves,
-    overlaid_curves,
-)
+from fovea.problems.classification.figures import confusion_figure
+from fovea.problems.figures import contact_sheet
+from fovea.quantities import Quantity
+from fovea.training.checkpoints import Watched
+from fovea.training.tracking.figures import learning_curves, overlaid_curves
+
+ACCURACY = Watched("val/accuracy", Quantity("accuracy", "percent", "higher"))
 
 
 def decode(png: bytes) -> NDArray[np.uint8]:
@@ -49,27 +50,29 @@ def test_learning_curves_show_training_and_validation() -> None:
         for epoch in range(3)
     ]
     validated = [row | {"val/loss": 2.5, "val/accuracy": 0.3} for row in rows]
-    both = decode(learning_curves(validated, "mlp-digits-0"))
+    both = decode(learning_curves(validated, "mlp-digits-0", ACCURACY))
     assert size(both) == roughly(432, 1080)
     assert count(both, BLUE) > 100
     assert count(both, ORANGE) > 100
-    assert count(decode(learning_curves(rows, "mlp-digits-0")), ORANGE) == 0
+    assert count(decode(learning_curves(rows, "mlp-digits-0", ACCURACY)), ORANGE) == 0
 
 
 @pytest.mark.filterwarnings("ignore:No artists with labels")
 def test_learning_curves_of_one_epoch_that_diverged() -> None:
     row = {"epoch": 0, "train/loss": float("nan"), "train/accuracy": 0.1}
-    assert size(decode(learning_curves([row], "diverged"))) == roughly(432, 1080)
+    assert size(decode(learning_curves([row], "diverged", ACCURACY))) == roughly(432, 1080)
 
 
 def test_overlaid_curves_have_a_colour_per_run() -> None:
     rows = [{"epoch": epoch, "val/loss": 2.0 - epoch, "train/loss": 2.5} for epoch in range(3)]
     two = decode(
-        overlaid_curves({"first": rows, "second": [{**row, "val/loss": 1} for row in rows]})
+        overlaid_curves(
+            {"first": rows, "second": [{**row, "val/loss": 1} for row in rows]}, ACCURACY.metric
+        )
     )
     assert count(two, BLUE) > 100
     assert count(two, ORANGE) > 100
-    one = decode(overlaid_curves({"first": rows, "never ran": []}))
+    one = decode(overlaid_curves({"first": rows, "never ran": []}, ACCURACY.metric))
     assert count(one, BLUE) > 100
     assert count(one, ORANGE) < 100  # in the legend only
 

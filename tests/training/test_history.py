@@ -32,4 +32,4 @@ def test_the_first_step_is_told_once_and_off_the_clock(monkeypatch: pytest.Monke
     assert watch.startup_seconds == 5.0  # 97 to 102
     assert told == [trainer]
     logged = {call.args[0]: call.args[1] for call in task.log.call_args_list}
-    assert logged == {"seconds": 3.0, "images_per_second": 16.0}
+    assert logged == {"seconds": 3.0, "samples_per_second": 16.0}

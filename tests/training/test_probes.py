@@ -13,7 +13,8 @@ from torch import Generator, Tensor
 from fovea.augment.flip_crop import FlipCrop
 from fovea.data.image.module import ImageData
 from fovea.data.sources.digits import Digits
-from fovea.training.probes import Shift, Shifts, TrainingPart
+from fovea.problems.classification.probes import Shift, Shifts
+from fovea.problems.probes import TrainingPart
 
 IMAGE = torch.tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9]], dtype=torch.uint8)
 

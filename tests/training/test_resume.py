@@ -77,7 +77,7 @@ def interrupt_at(batch: int, signum: int = signal.SIGTERM) -> Iterator[None]:
 
 def outcome(run: RunFolder) -> dict[str, Any]:
     """Return all of a record that is not time or memory."""
-    timed = ("seconds", "images_per_second")
+    timed = ("seconds", "samples_per_second")
     told = ("metrics", "per_class_accuracy", "selected", "best_epoch", "epochs", "steps", "status")
     metrics = {key: value for key, value in run.metrics.items() if key not in timed}
     return {

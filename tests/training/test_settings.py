@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from fovea.problems.classification.predictions import ClassPredictions
+from fovea.quantities import COMMON
 from fovea.training.settings import TrainerSettings
 
 
@@ -19,5 +24,10 @@ def test_lightning_scales_and_reduces_only_where_there_is_need() -> None:
     ("accuracy", "reached"), [(0.74998, False), (0.75, True), (0.8, True), (float("nan"), False)]
 )
 def test_a_target_is_reached_by_what_equals_it(accuracy: float, reached: bool) -> None:
-    assert TrainerSettings(target_accuracy=0.75).reached_target(accuracy) is reached
-    assert TrainerSettings().reached_target(accuracy) is None
+    row = {"train/accuracy": accuracy, "train/loss": -accuracy}
+    task: Any = SimpleNamespace(all_quantities={**COMMON, **ClassPredictions.quantities})
+    asked = TrainerSettings(stop={"metric": "train/accuracy", "value": 0.75})
+    assert asked.reached(row, task) is reached
+    lower = TrainerSettings(stop={"metric": "train/loss", "value": -0.75})
+    assert lower.reached(row, task) is reached
+    assert TrainerSettings().reached(row, task) is None

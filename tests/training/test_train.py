@@ -134,11 +134,11 @@ def test_history_has_a_row_for_each_epoch(recorded: RunFolder) -> None:
     assert [row["step"] for row in rows] == [21, 42, 63]
     parts = {f"{part}/{name}" for part in ("train", "val") for name in ("loss", "accuracy")}
     validation = {"val/macro_f1", "val/top5_accuracy"}
-    speed = {"seconds", "images_per_second"}
+    speed = {"seconds", "samples_per_second"}
     for row in rows:
         assert row.keys() == {"epoch", "step", "lr"} | parts | validation | speed
         assert row["lr"] == pytest.approx(0.001)
-        assert row["seconds"] * row["images_per_second"] == pytest.approx(1293, rel=1e-4)
+        assert row["seconds"] * row["samples_per_second"] == pytest.approx(1293, rel=1e-4)
     assert rows[2]["train/loss"] < rows[1]["train/loss"] < rows[0]["train/loss"]
 
 
@@ -156,8 +156,8 @@ def test_summary(recorded: RunFolder) -> None:
     assert 0 < summary["seconds"] < 60
     assert summary["startup_seconds"] > 0
     assert summary["peak_memory_mib"] > 100
-    speeds = sorted(row["images_per_second"] for row in recorded.history())
-    assert summary["images_per_second"] == pytest.approx(speeds[1], abs=0.1)
+    speeds = sorted(row["samples_per_second"] for row in recorded.history())
+    assert summary["samples_per_second"] == pytest.approx(speeds[1], abs=0.1)
 
 
 def test_every_test_metric_can_be_recomputed_from_the_predictions(recorded: RunFolder) -> None:
@@ -229,15 +229,19 @@ def test_training_stops_when_patience_is_out(trained: Training) -> None:
     assert run.summary["epochs"] == len(run.history()) == 3
 
 
+def stop(accuracy: float) -> str:
+    return f"trainer.stop={{metric: train/accuracy, value: {accuracy!r}}}"
+
+
 def test_training_stops_once_its_target_is_reached(trained: Training) -> None:
     epoch = ("trainer.limit_batches=null", "optimizer.lr=0.01")
     accuracies = [row["train/accuracy"] for row in trained("epochs=4", *epoch).history()]
     assert accuracies == sorted(set(accuracies))
-    exactly = trained("epochs=4", *epoch, f"trainer.target_accuracy={accuracies[1]!r}")
+    exactly = trained("epochs=4", *epoch, stop(accuracies[1]))
     assert (exactly.summary["epochs"], exactly.summary["target_reached"]) == (2, True)
     above = (accuracies[2] + accuracies[1]) / 2
-    assert trained("epochs=4", *epoch, f"trainer.target_accuracy={above!r}").summary["epochs"] == 3
-    never = trained("epochs=2", *epoch, "trainer.target_accuracy=1").summary
+    assert trained("epochs=4", *epoch, stop(above)).summary["epochs"] == 3
+    never = trained("epochs=2", *epoch, stop(1)).summary
     assert (never["epochs"], never["target_reached"]) == (2, False)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 from torch.profiler import profile
 
 from fovea.config.build import build
@@ -45,7 +46,7 @@ def measure_profile(config: Mapping[str, Any], threads: int) -> dict[str, float]
     torch.set_num_threads(threads)
     lab = assemble(config)
     lab.data.setup()
-    model, loss = lab.task.model, lab.task.loss
+    model, loss = lab.task.model, cast("nn.Module", lab.task.loss)
     optimizer = build("optimizer", config["optimizer"], model=model)
     mixed = lab.settings.resolved_precision == "bf16-mixed"
     batches = iter(lab.data.train_dataloader())

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import torch
 import torchmetrics
@@ -146,7 +146,7 @@ def bare(config: Mapping[str, Any], turns: Turns) -> None:
     for _ in range(_ENDLESS):
         for x, y in loader:
             with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
-                loss = task.loss(task.model(x), y)
+                loss = cast("nn.Module", task.loss)(task.model(x), y)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -199,7 +199,7 @@ def _network(
 ) -> tuple[nn.Module, Images, tuple[list[float], list[float]]]:
     """Return the network a config names, the training images, and their mean and std."""
     data: ImageData = build("data", config["data"])
-    model, _ = build_model(config["model"], data.spec)
+    model, _ = build_model(config["model"], data.offers)
     images = read_cached(data.source, data.root, skip_bad=False).train
     assert isinstance(images, Images)
     named = data.constants[data.normalize]

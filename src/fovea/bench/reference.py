@@ -47,7 +47,7 @@ def train_reference(config: Mapping[str, Any]) -> float:
     """
     torch.manual_seed(config["seed"])
     data: ImageData = build("data", config["data"])
-    model, _ = build_model(config["model"], data.spec)
+    model, _ = build_model(config["model"], data.offers)
     constants = data.constants[data.normalize]
     tensor = [ToTensor(), Normalize(constants["mean"], constants["std"])]
     augment = config["augment"]

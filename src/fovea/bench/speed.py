@@ -69,7 +69,7 @@ def measure_training(
     step_seconds = median(turn.seconds / steps for turn in turns["fovea"])
     first = {name: taken[0].first_step_seconds for name, taken in turns.items()}
     data: ImageData = build("data", config["data"])
-    model, inputs = build_model(config["model"], data.spec)
+    model, inputs = build_model(config["model"], data.offers)
     return {
         "rounds": rounds,
         "steps": steps,

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from fovea.config import paths
 from fovea.config.console import console
-from fovea.config.errors import ConfigError, RecordError
+from fovea.config.errors import ConfigError, FoveaError
 from fovea.config.printing import say
+from fovea.quantities import watched
 from fovea.records import RunFolder, find_run, write_atomic
 
 _NAMED = 6  # runs that a picture's name lists
@@ -43,7 +44,7 @@ def run(runs: Sequence[str]) -> None:
     picture = outputs / "comparisons" / f"{_name(list(told))}.png"
     titles = {each.id: f"{each.id} {each.summary.get('name', '')}" for each in records}
     curves = {titles[key]: history for key, history in histories.items()}
-    write_atomic(picture, overlaid_curves(curves))
+    write_atomic(picture, overlaid_curves(curves, watched(records[0].summary)))
     say(picture)
 
 
@@ -71,21 +72,27 @@ def _text(value: float | str) -> str:
 
 
 def _print_pairs(records: Sequence[RunFolder]) -> None:
-    from fovea.report.paired import compare_pairs
-    from fovea.tables.predictions import read_predictions
+    from fovea.problems.recorded import predictions_of
+    from fovea.report.paired import Tested, compare_pairs
 
     try:
-        pairs = compare_pairs({each.id: read_predictions(each) for each in records})
-    except RecordError as error:
+        tested = {
+            each.id: Tested(predictions_of(each), each.read("data.json").get("fingerprint", ""))
+            for each in records
+        }
+        pairs = compare_pairs(tested)
+    except FoveaError as error:
         say(f"no paired test: {error}")
         return
-    table = Table("pair", "right only in the first", "only in the second", "p", "Holm-corrected p")
+    headings = ("pair", "samples", "first better", "second better", "p", "Holm-corrected p")
+    table = Table(*headings)
     for pair in pairs:
-        counts = (str(pair.only_first), str(pair.only_second))
+        counts = (str(each) for each in (pair.samples, pair.first_better, pair.second_better))
         chances = (f"{pair.p:.2g}", f"{pair.adjusted:.2g}")
         table.add_row(escape(f"{pair.first} {pair.second}"), *counts, *chances)
     console().print(table)
-    say(f"McNemar's exact test on {pairs[0].samples} test samples")
+    tests = " and ".join(dict.fromkeys(pair.test for pair in pairs))
+    say(f"{tests}, on the test samples that both runs share")
 
 
 def _name(ids: Sequence[str]) -> str:

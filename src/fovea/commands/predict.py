@@ -34,8 +34,8 @@ def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Pat
     if out is None:
         require_own(record.path)
     files = _files(images)
+    from fovea.problems.figures import contact_sheet
     from fovea.training.predict import predict
-    from fovea.training.tracking.figures import contact_sheet
 
     pictures, probabilities, classes = predict(record, files, weights=weights)
     count = max(1, min(top, len(classes)))

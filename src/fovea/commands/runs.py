@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
@@ -13,21 +13,11 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
 from fovea.config.printing import say
+from fovea.quantities import Quantity, find, of_record, watched
 from fovea.records import RunFolder, all_runs
 
-_COLUMNS = (
-    "id",
-    "model",
-    "data",
-    "seed",
-    "experiment",
-    "status",
-    "epochs",
-    "val/accuracy",
-    "test/accuracy",
-    "seconds",
-    "started",
-)
+_FIRST = ("id", "model", "data", "seed", "experiment", "status", "epochs")
+_LAST = ("seconds", "started")
 
 
 def run(filters: Sequence[str], sort: str, reverse: bool, json: bool) -> None:
@@ -36,8 +26,15 @@ def run(filters: Sequence[str], sort: str, reverse: bool, json: bool) -> None:
     Raises:
         ConfigError: a filter or the sort column is not one.
     """
-    rows = [_row(folder) for folder in all_runs(paths.outputs())]
-    known = list(dict.fromkeys([*_COLUMNS, *(key for row in rows for key in row)]))
+    rows, metrics, quantities = [], {}, {}
+    for folder in all_runs(paths.outputs()):
+        row, summary = _row(folder)
+        rows.append(row)
+        if "metrics" in summary:
+            metrics |= {f"{part}/{watched(summary)}": None for part in ("val", "test")}
+            quantities |= of_record(summary)
+    columns = [*_FIRST, *metrics, *_LAST]
+    known = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
     for item in filters:
         key, given, value = item.partition("=")
         if not given:
@@ -47,21 +44,23 @@ def run(filters: Sequence[str], sort: str, reverse: bool, json: bool) -> None:
     _check(sort, known)
     rows.sort(key=lambda row: _order(row.get(sort)), reverse=reverse)
     rows.sort(key=lambda row: row.get(sort) is None)
-    _print_json(rows) if json else _print(rows)
+    _print_json(rows) if json else _print(rows, columns, quantities)
 
 
-def _row(folder: RunFolder) -> dict[str, Any]:
+def _row(folder: RunFolder) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """Return what is listed of a run, and its summary."""
     try:
         summary = folder.summary
     except RecordError as error:
-        return {"id": folder.id, "status": "damaged", "error": str(error)}
+        return {"id": folder.id, "status": "damaged", "error": str(error)}, {}
     told = ("experiment", "seed", "status", "epochs", "seconds", "started", "parameters", "error")
-    return {
+    row = {
         "id": folder.id,
         **summary.get("choices", {}),
         **{key: summary[key] for key in told if key in summary},
         **folder.metrics,
     }
+    return row, summary
 
 
 def _check(key: str, known: Sequence[str]) -> None:
@@ -76,20 +75,22 @@ def _order(value: Any) -> tuple[bool, Any]:
     return isinstance(value, str), 0 if value is None else value
 
 
-def _print(rows: Sequence[dict[str, Any]]) -> None:
+def _print(
+    rows: Sequence[dict[str, Any]], columns: Sequence[str], quantities: Mapping[str, Quantity]
+) -> None:
     table = Table(box=None, header_style="bold")
-    for key in _COLUMNS:
+    for key in columns:
         table.add_column(key, no_wrap=key == "id")
     for row in rows:
-        table.add_row(*(escape(_text(key, row.get(key))) for key in _COLUMNS))
+        table.add_row(*(escape(_text(key, row.get(key), quantities)) for key in columns))
     console().print(table if rows else "no runs recorded")
 
 
-def _text(key: str, value: Any) -> str:
+def _text(key: str, value: Any, quantities: Mapping[str, Quantity]) -> str:
     if value is None:
         return "–"
-    if key.endswith("accuracy"):
-        return f"{value:.2%}"
+    if "/" in key and isinstance(value, float):
+        return find(key, quantities).text(value)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

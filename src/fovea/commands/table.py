@@ -52,7 +52,7 @@ def _publish(runs: Sequence[PlannedRun]) -> None:
 
 def _verified(runs: Sequence[PlannedRun]) -> bool:
     """Print what the predictions of every finished run say of its summary; whether all agree."""
-    from fovea.tables.verify import verify
+    from fovea.problems.recorded import verify
 
     folders = {run.folder.id: run.folder for run in runs if run.folder.status == "finished"}
     checked = {run: verify(folder) for run, folder in folders.items()}

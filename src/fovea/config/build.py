@@ -50,6 +50,41 @@ def build(kind: str, node: Mapping[str, Any], /, **runtime: Any) -> Any:
     return factory(kind, node)(**runtime)
 
 
+def build_with(kind: str, node: Mapping[str, Any], /, **offered: Any) -> Any:
+    """Build what a config node names, with those of the offered arguments that it takes.
+
+    Raises:
+        FoveaError: as of :func:`build`.
+    """
+    taken = arguments(kind, node)
+    return build(kind, node, **{key: value for key, value in offered.items() if key in taken})
+
+
+def arguments(kind: str, node: Mapping[str, Any]) -> set[str]:
+    """Return the names of the arguments of what a config node names.
+
+    Raises:
+        FoveaError: as of :func:`factory`.
+    """
+    try:
+        parameters = inspect.signature(class_of(kind, node)).parameters.values()
+    except (TypeError, ValueError):
+        return set()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {each.name for each in parameters if each.kind in named}
+
+
+def class_of(kind: str, node: Mapping[str, Any]) -> Any:
+    """Return the class, or the function, that a config node names; nothing is called.
+
+    Raises:
+        FoveaError: the target is not trusted or does not fit.
+    """
+    if "_target_" not in node:
+        raise ConfigError(f"{shown(kind, 80)}._target_: no value")
+    return _resolve(kind, node["_target_"], kind)
+
+
 def factory(kind: str, node: Mapping[str, Any], /) -> partial[Any]:
     """Return what builds a node when it is called with the arguments that it lacks.
 

@@ -30,7 +30,8 @@ def code_of(config: Mapping[str, Any]) -> dict[str, str]:
     These are the modules that the config's targets and the training loop import, directly or not.
     Comments, docstrings and layout are not in a digest.
     """
-    waiting = [_TRAINING, *(target.rpartition(".")[0] for target in _targets(config))]
+    training = {key: node for key, node in config.items() if key != "probe"}  # it measures only
+    waiting = [_TRAINING, *(target.rpartition(".")[0] for target in _targets(training))]
     found: dict[str, str] = {}
     while waiting:
         module = waiting.pop()

@@ -21,6 +21,7 @@ from typing import Any
 
 from fovea.config.errors import ConfigError
 from fovea.config.options import stated
+from fovea.config.renamed import current_keys
 from fovea.config.schema import GROUPS, Root
 from fovea.config.signatures import MISSING, Argument, signature
 from fovea.config.types import UNSCIENTIFIC
@@ -64,6 +65,7 @@ def reduced(flat: Mapping[str, Any]) -> Scientific:
 
     A scientific config that was stored earlier stays as it is, less what is no longer scientific.
     """
+    flat = current_keys(flat)
     kept = {
         key: value
         for key, value in flat.items()
@@ -104,7 +106,7 @@ def difference(one: Scientific, other: Scientific) -> dict[str, tuple[Any, Any]]
 
 
 def relocated(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
-    """Return a recorded config in which fovea's own classes are where they are now.
+    """Return a recorded config with keys and fovea's own classes as they are called now.
 
     Args:
         config: as recorded, by this version or an earlier one.
@@ -114,6 +116,9 @@ def relocated(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str
     for group in GROUPS:
         if isinstance(node := config.get(group), Mapping) and group in choices:
             moved[group] = _relocated(node, stated(group, choices[group]))
+        if isinstance(node, Mapping):
+            own = {f"{group}.{key}": value for key, value in moved[group].items()}
+            moved[group] = {key.partition(".")[2]: each for key, each in current_keys(own).items()}
     return moved
 
 

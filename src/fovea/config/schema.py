@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal, Never
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, create_model
 
 from fovea.config import types
-from fovea.config.errors import ConfigError, did_you_mean, shortened
+from fovea.config.errors import ConfigError, did_you_mean, one_line, shortened
+from fovea.config.renamed import advice
 from fovea.config.signatures import signature
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
@@ -125,6 +126,8 @@ def _describe(problems: Sequence[Any], known: Sequence[str], path: str) -> str:
     key = str(problem["loc"][0])
     where = f"{path}.{key}" if path else key
     if problem["type"] == "extra_forbidden":
+        if renamed := advice(where):
+            return f"{where}: unknown key{renamed}"
         near = did_you_mean(key, known)
         return f"{shortened(where)}: unknown key{near} (known: {', '.join(known)})"
     if problem["type"] == "missing":
@@ -162,12 +165,26 @@ def _check_pairs(config: Mapping[str, Any]) -> None:
             f"schedule.warmup_epochs={config['schedule']['warmup_epochs']} is longer than "
             f"epochs={config['epochs']}"
         )
+    if (stop := trainer.get("stop")) is not None and not _is_stop(stop):
+        raise ConfigError(
+            f"trainer.stop={one_line(stop, 80)}: should be null or "
+            "{metric: NAME, value: NUMBER}, for instance {metric: train/loss, value: 0.1}"
+        )
     strategy = trainer.get("strategy", "auto")
     if strategy not in ("auto", "ddp_spawn", "ddp_notebook"):
         raise ConfigError(
             f"trainer.strategy={strategy} starts this command again in every process and would "
             "repeat the whole sweep there; set trainer.devices, and trainer.strategy=auto"
         )
+
+
+def _is_stop(node: Any) -> bool:
+    """Whether a value names a metric and a number."""
+    if not isinstance(node, Mapping) or set(node) != {"metric", "value"}:
+        return False
+    value = node["value"]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(node["metric"], str) and number
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -52,8 +52,11 @@ KINDS: Mapping[str, Kind] = {
     "augment": Kind("an augmentation is callable", "fovea.augment.protocol.Augmentation"),
     "schedule": Kind("a schedule is fovea's Schedule", "fovea.optim.schedules.Schedule"),
     "task": Kind("a task is fovea's Task", "fovea.problems.base.Task"),
+    "predictions": Kind(
+        "predictions are fovea's Predictions", "fovea.problems.predictions.Predictions"
+    ),
     "trainer": Kind("it is fovea's TrainerSettings", "fovea.training.settings.TrainerSettings"),
-    "probe": Kind("a probe is callable", "fovea.training.probes.Probe"),
+    "probe": Kind("a probe is callable", "fovea.problems.probes.Probe"),
     "tracking": Kind(
         "a tracker has fovea's Tracker's methods", "fovea.training.tracking.trackers.Tracker"
     ),

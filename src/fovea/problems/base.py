@@ -1,20 +1,23 @@
-"""What every task shares: the optimizer, its schedule, and losses summed on the device."""
+"""What every task shares: the optimizer, its schedule, sums of an epoch, and its predictions."""
 
 from __future__ import annotations
 
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from fovea.optim.schedules import Schedule, per_step
+from fovea.problems.predictions import Predictions
+from fovea.quantities import COMMON, Quantity
 
 BURST_SECONDS = 0.1
 
@@ -37,8 +40,43 @@ class Stepping:
     plain_backward: bool = False
 
 
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch.
+
+    Args:
+        total: what is differentiated, a scalar: a mean over the batch.
+        samples: how many samples it is a mean over.
+        parts: what else is averaged over the epoch, by name: terms of the total, scalars like it,
+            or a value per sample, ``(samples,)``. It is recorded as ``train/NAME``.
+    """
+
+    total: Tensor
+    samples: int
+    parts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is kept of a batch that is validated or tested.
+
+    Args:
+        rows: a value or an array of every sample, by name, the targets included; what
+            :class:`~fovea.problems.predictions.Predictions` of the task are made of.
+        loss: of the batch; ``None`` where a network has none in evaluation.
+    """
+
+    rows: Mapping[str, Tensor]
+    loss: Loss | None = None
+
+
 class Task(LightningModule):
     """A network, its optimizer and its schedule; a subclass adds the loss of its problem.
+
+    A batch is whatever the data's loaders yield: only the subclass looks into it. Losses and their
+    parts are means over an epoch's samples, recorded as ``train/loss`` …; what
+    :meth:`evaluate` keeps makes the task's predictions, whose metrics are recorded as ``val/…`` and
+    ``test/…``. Training stops at the end of an epoch whose loss is not finite.
 
     Lightning calls :meth:`training_step` for a burst of optimizer steps, not for each: a call costs
     as much as a step of a small network. Hooks of batches (``on_train_batch_end`` …) thus come once
@@ -51,9 +89,18 @@ class Task(LightningModule):
         stepping: accumulation, clipping and bursts.
 
     Attributes:
+        predictions: the class of the predictions.
+        monitor: the validation metric that says which epoch is best, unless the config names one.
+        quantities: of the parts of the loss, if other than those of the predictions.
+        names: what the predictions need to know of the data: names of classes, for instance.
+        tested: the predictions of the last test.
         batches, samples: trained on in the current epoch, by this process. A burst ends with an
             optimizer step, so between bursts they say where in its epoch training stands.
     """
+
+    predictions: ClassVar[type[Predictions]]
+    monitor: ClassVar[str] = "loss"
+    quantities: ClassVar[Mapping[str, Quantity]] = {}
 
     def __init__(
         self,
@@ -65,17 +112,30 @@ class Task(LightningModule):
         super().__init__()
         self.automatic_optimization = False
         self.model = model
+        self.names: Mapping[str, Any] = {}
+        self.tested: Predictions | None = None
         self.batches = self.samples = 0
         self._optimizer = optimizer
         self._schedule = schedule
         self._stepping = stepping
+        self._means: dict[str, DeviceMean] = {}
+        self._kept: list[Mapping[str, Tensor]] = []
 
-    def forward(self, images: Tensor) -> Any:
-        return self.model(images)
+    @property
+    def all_quantities(self) -> dict[str, Quantity]:
+        """What each metric is: those of any problem, of the loss's parts and the predictions."""
+        return {**COMMON, **self.quantities, **self.predictions.quantities}
 
     @abstractmethod
-    def training_loss(self, batch: Any) -> tuple[Tensor, int]:
-        """Return the loss of a training batch, and its number of samples."""
+    def training_loss(self, batch: Any) -> Loss:
+        """Return the loss of a training batch."""
+
+    @abstractmethod
+    def evaluate(self, batch: Any) -> Evaluation:
+        """Return what is kept of a batch of the validation or the test part."""
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.model(*inputs)
 
     def configure_optimizers(self) -> Any:
         optimizer = self._optimizer(self.model)
@@ -93,18 +153,15 @@ class Task(LightningModule):
         self.batches = self.samples = 0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["epoch_so_far"] = self.epoch_so_far()
+        means = {name: mean.state() for name, mean in self._means.items()}
+        so_far = {"batches": self.batches, "samples": self.samples, "means": means}
+        checkpoint["epoch_so_far"] = so_far
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.resume_epoch(checkpoint["epoch_so_far"])
-
-    def epoch_so_far(self) -> dict[str, Any]:
-        """Return the counts and sums of the current epoch; a subclass adds its own."""
-        return {"batches": self.batches, "samples": self.samples}
-
-    def resume_epoch(self, so_far: Mapping[str, Any]) -> None:
-        """Take up the counts and sums of an epoch that was interrupted."""
+        so_far = checkpoint["epoch_so_far"]
         self.batches, self.samples = so_far["batches"], so_far["samples"]
+        for name, state in so_far["means"].items():
+            self._mean(name).resume(state)
 
     def training_step(self, dataloader_iter: Any) -> None:
         optimizer: Any = self.optimizers()
@@ -116,13 +173,14 @@ class Task(LightningModule):
         steps = self._stepping.burst if self.trainer.global_step else 1
         while steps:
             batch, _, _ = next(dataloader_iter)
-            loss, samples = self.training_loss(batch)
+            loss = self.training_loss(batch)
+            self._add("train", loss)
             self.batches += 1
-            self.samples += samples
+            self.samples += loss.samples
             # Lightning's autocast spans the burst; it is meant for the forward pass only, and
             # keeps the weights it has cast.
             with torch.autocast(self.device.type, enabled=False):
-                backward(loss / accumulate if accumulate > 1 else loss)
+                backward(loss.total / accumulate if accumulate > 1 else loss.total)
                 if stepping := self.batches % accumulate == 0 or dataloader_iter.done:
                     optimizer.step()
                     optimizer.zero_grad()
@@ -140,11 +198,69 @@ class Task(LightningModule):
         lr = self.trainer.optimizers[0].param_groups[0]["lr"]
         self.log("lr", lr, batch_size=1, sync_dist=True)
         self.log_step()
+        loss = self.trainer.strategy.reduce(self._means["train/loss"].mean())  # of all ranks
+        if not loss.isfinite():
+            self.trainer.should_stop = True
+        self.log("train/loss", loss, prog_bar=True, batch_size=1, sync_dist=True)
+        self._log_means("train", but="train/loss")
+
+    def validation_step(self, batch: Any) -> None:
+        self._evaluate("val", batch)
+
+    def test_step(self, batch: Any) -> None:
+        self._evaluate("test", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._measure("val")
+        self.log_step()
+
+    def on_test_epoch_end(self) -> None:
+        self.tested = self._measure("test")
 
     def log_step(self) -> None:
         """Tell loggers which optimizer step this epoch's metrics are of; Lightning counts calls."""
         position = {"step": self.trainer.global_step - 1.0, "epoch": float(self.current_epoch)}
         self.log_dict(position, batch_size=1, sync_dist=True)
+
+    def _evaluate(self, stage: str, batch: Any) -> None:
+        kept = self.evaluate(batch)
+        self._kept.append(kept.rows)
+        if kept.loss is not None:
+            self._add(stage, kept.loss)
+
+    def _measure(self, stage: str) -> Predictions:
+        """Log the metrics of a part, and return its predictions; those of all ranks."""
+        kept = [{name: _on_host(each) for name, each in rows.items()} for rows in self._kept]
+        self._kept.clear()
+        if self.trainer.world_size > 1:
+            shares: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(shares, kept)
+            kept = [rows for share in shares for rows in share]
+        rows = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
+        made = self.predictions(rows, self.names)
+        self._log_means(stage)
+        for name, value in made.metrics().items():
+            self.log(f"{stage}/{name}", value, prog_bar=name == self.monitor, batch_size=1)
+        return made
+
+    def _add(self, stage: str, loss: Loss) -> None:
+        self._mean(f"{stage}/loss").add(loss.total, weight=loss.samples)
+        for name, part in loss.parts.items():
+            self._mean(f"{stage}/{name}").add(part, weight=1 if part.ndim else loss.samples)
+
+    def _mean(self, name: str) -> DeviceMean:
+        return self._means.setdefault(name, DeviceMean())
+
+    def _log_means(self, stage: str, but: str = "") -> None:
+        for name in [each for each in self._means if each.startswith(f"{stage}/")]:
+            mean = self._means.pop(name)
+            if name != but:
+                self.log(name, mean.mean(), batch_size=1, sync_dist=True)
+
+
+def _on_host(values: Tensor) -> Any:
+    values = values.detach()
+    return (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
 
 
 class DeviceMean:
@@ -171,14 +287,12 @@ class DeviceMean:
         """Take up a sum and a count."""
         self._sum, self._count = state
 
-    def take(self) -> Tensor:
-        """Return the mean and start anew.
+    def mean(self) -> Tensor:
+        """Return the mean.
 
         Raises:
             ValueError: nothing was added.
         """
         if self._sum is None:
             raise ValueError("mean of no values")
-        mean = self._sum / self._count
-        self._sum, self._count = None, 0
-        return mean
+        return self._sum / self._count

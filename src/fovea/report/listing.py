@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from fovea.quantities import find, of_record
 from fovea.report.entries import Entry
 from fovea.report.overview import Overview
-
-_SHARE = re.compile("accuracy|f1|recall|precision")
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,8 @@ def _metric(entry: Entry, name: str) -> Cell:
     value = entry.metrics[name]
     if value is None:
         return Cell("NaN")
-    return Cell(f"{value:.2%}", value) if _SHARE.search(name) else Cell(f"{value:.4g}", value)
+    quantity = find(name, of_record(entry.summary))
+    return Cell(quantity.text(value) if quantity.format == "percent" else f"{value:.4g}", value)
 
 
 def _cell(value: Any) -> Cell:

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from fovea.config.errors import RecordError
+from fovea.config.errors import FoveaError
+from fovea.problems.classification.predictions import ClassPredictions
+from fovea.problems.recorded import predictions_of
 from fovea.report.differences import differing
 from fovea.report.entries import Entry
-from fovea.tables.predictions import read_predictions
 
 _POINTS = 12_000  # of all learning curves, for each metric; longer histories are thinned evenly
 _CONFUSIONS = 100_000  # entries of all confusion matrices that are not 0
@@ -90,13 +91,14 @@ class Overview:
             labels, guesses = np.zeros((2, 0), np.int64)
             for entry in members:
                 try:
-                    predictions = read_predictions(entry.folder)
-                except RecordError as error:
+                    predictions = predictions_of(entry.folder, "label", "prediction")
+                except FoveaError as error:
                     missing.append(str(error))
                     continue
-                names = max(names, predictions.names, key=len)
+                assert isinstance(predictions, ClassPredictions)
+                names = max(names, predictions.classes, key=len)
                 labels = np.concatenate([labels, predictions.labels])
-                guesses = np.concatenate([guesses, predictions.predictions])
+                guesses = np.concatenate([guesses, predictions.guesses])
             pairs, counts = np.unique(labels * len(names) + guesses, return_counts=True)
             if not len(pairs):
                 continue

@@ -7,6 +7,7 @@ from typing import Any
 
 from fovea.config.build import build
 from fovea.config.printing import say
+from fovea.quantities import find, of_record, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import missing_probe, probes
@@ -94,7 +95,8 @@ def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]
 
 
 def _result(summary: Mapping[str, Any]) -> str:
-    accuracy = summary["metrics"].get("test/accuracy")
-    if accuracy is None:  # nothing was trained
+    name = watched(summary)
+    if (value := summary["metrics"].get(f"test/{name}")) is None:  # nothing was trained
         return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
-    return f"test accuracy {accuracy:6.2%}"
+    quantity = find(name, of_record(summary))
+    return f"test {quantity.label or name} {quantity.text(value):>6}"

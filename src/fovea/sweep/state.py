@@ -19,7 +19,7 @@ from fovea.sweep.plan import PlannedRun
 
 _NO_WORK = (  # how a run is trained, and not for how long an epoch
     *("seed", "epochs", "select", "schedule", "optimizer."),
-    *("trainer.target_accuracy", "trainer.patience", "trainer.gradient_clip"),
+    *("trainer.stop", "trainer.monitor", "trainer.patience", "trainer.gradient_clip"),
 )
 
 Kind = Literal[

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.quantities import find, main_quantity, of_record
 from fovea.stats.estimates import measure
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked
@@ -97,12 +98,10 @@ def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDef
     known = sorted(
         {name for cell in cells for each in cell.results.values() for name in each.values}
     )
+    if "columns" not in definition.model_fields_set:
+        return definition.model_copy(update={"columns": _columns(definition, cells, known)})
     if not known:
         return definition
-    if "columns" not in definition.model_fields_set:
-        needed = {*known, *(reference.column for reference in definition.references)}
-        columns = [column for column in definition.columns if column.metric in needed]
-        return definition.model_copy(update={"columns": columns or definition.columns})
     here = any(result.recorded for cell in cells for result in cell.results.values())
     if here and all(len(cell.results) == len(cell.runs) for cell in cells):
         for metric in definition.metrics:
@@ -110,6 +109,26 @@ def _of_recorded(definition: TableDefinition, cells: Sequence[Cell]) -> TableDef
                 near = did_you_mean(metric, known)
                 raise ConfigError(f"table.yaml: no run recorded '{metric}'{near}")
     return definition
+
+
+def _columns(
+    definition: TableDefinition, cells: Sequence[Cell], known: Sequence[str]
+) -> list[Column]:
+    """Return the columns of a table that names none: the main metric, those referred to, costs."""
+    quantities = of_record({})
+    for cell in cells:
+        for result in cell.results.values():
+            quantities |= result.quantities
+    referred = [each.column for each in definition.references]
+    metrics = [f"test/{main_quantity([*known, *referred], quantities)}", *referred]
+    found = []
+    for metric in dict.fromkeys(metrics):
+        part, _, name = metric.rpartition("/")
+        each = find(metric, quantities)
+        label = f"{part} {each.label or name}".strip()
+        found.append(Column(metric=metric, label=label, format=each.format, better=each.better))
+    columns = [*found, *definition.columns]
+    return [each for each in columns if each.metric in {*known, *referred}] or columns
 
 
 def _pivots(definition: TableDefinition, cells: Sequence[Cell]) -> list[str | None]:

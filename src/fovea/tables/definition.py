@@ -103,7 +103,7 @@ class Footnote(Part):
 
 
 class TableDefinition(Part):
-    """A table's title, rows and columns; the defaults serve any sweep of classifiers.
+    """A table's title, rows and columns; without columns, the watched metric's goes before these.
 
     Args:
         seeds: the seeds shown; ``None`` is all that are planned.
@@ -118,9 +118,6 @@ class TableDefinition(Part):
     choose: Choose | None = None
     columns: list[Column] = Field(
         default=[
-            Column(
-                metric="test/accuracy", label="test accuracy", format="percent", better="higher"
-            ),
             Column(metric="parameters", label="parameters", format="count"),
             Column(metric="macs", label="MACs", format="count"),
             Column(metric="seconds", label="seconds", format="seconds"),
@@ -148,6 +145,9 @@ class TableDefinition(Part):
     @model_validator(mode="after")
     def _columns_exist(self) -> TableDefinition:
         known = [column.metric for column in self.columns]
+        if "columns" not in self.model_fields_set:  # those of metrics follow from the references
+            known += [each.column for each in self.references if "/" in each.column]
+            known = list(dict.fromkeys(known))
         if repeated := next((each for each in known if known.count(each) > 1), None):
             raise ValueError(f"columns: '{repeated}' occurs twice")
         named = [("references", index, each) for index, each in enumerate(self.references)]

@@ -3,9 +3,9 @@
 An expression is one string, in ``table.yaml`` and as a column's name in ``results.csv``:
 
 ==================================  =============================================================
-``test/accuracy``, ``parameters``   a metric, or a number of the run's summary
-``best(val/accuracy)``              over the epochs: the lowest loss or error, the highest of others
-``last(train/accuracy)``            at the last epoch
+``test/loss``, ``parameters``       a metric, or a number of the run's summary
+``best(val/loss)``                  over the epochs: the lowest or the highest, as its quantity says
+``last(train/loss)``                at the last epoch
 ``epochs_to(val/loss <= 0.1)``      epochs to the end of the first one that gets there
 ``steps_to(…)``, ``seconds_to(…)``  the optimizer steps, and the seconds of training, to then
 ==================================  =============================================================
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from fovea.config.errors import did_you_mean
+from fovea.quantities import Quantity, find
 
 Row = Mapping[str, float]
 
@@ -82,12 +83,18 @@ class Expression:
             "“>” is a run that ended before"
         )
 
-    def read(self, recorded: Mapping[str, float], history: Sequence[Row]) -> Reading | None:
+    def read(
+        self,
+        recorded: Mapping[str, float],
+        history: Sequence[Row],
+        quantities: Mapping[str, Quantity],
+    ) -> Reading | None:
         """Return its value for a run, ``None`` where the run did not record what it is of.
 
         Args:
             recorded: final metrics and other numbers, by name.
             history: one row an epoch.
+            quantities: what each metric is.
         """
         if self.function is None:
             value = recorded.get(self.metric)
@@ -101,7 +108,7 @@ class Expression:
         if self.function == "last":
             return Reading(values[-1])
         finite = [value for value in values if math.isfinite(value)] or [math.nan]
-        lowest = self.metric.endswith(("loss", "error"))
+        lowest = find(self.metric, quantities).better == "lower"
         return Reading(min(finite) if lowest else max(finite))
 
     def _first(self, history: Sequence[Row]) -> Reading:
@@ -132,7 +139,7 @@ def parse(text: str) -> Expression:
     known = (*_OF_EPOCHS, *_TO)
     form = _FORM.fullmatch(text)
     if form is None:
-        examples = "test/accuracy, best(val/accuracy), epochs_to(train/accuracy >= 0.75)"
+        examples = "test/loss, best(val/loss), epochs_to(train/loss <= 0.1)"
         raise ValueError(f"'{text}' is no metric expression such as {examples}")
     function, metric, relation, threshold = form.groups()
     if function not in known:

@@ -20,6 +20,7 @@ from fovea.config import paths
 from fovea.config.errors import RecordError, one_line
 from fovea.config.files import read_text
 from fovea.config.printing import without_formula
+from fovea.quantities import Quantity, of_record
 from fovea.records import RunFolder
 from fovea.tables.expressions import Reading, parse
 
@@ -44,6 +45,7 @@ class Result:
         arm: the names of its arms, in an experiment that has such.
         overrides: what tells its config from those of the experiment's other cells.
         outdated: in which keys of its config it differs from the planned run it stands in for.
+        quantities: what each metric is.
         recorded: it was read from a run's record on this machine, not from a published row.
     """
 
@@ -55,6 +57,7 @@ class Result:
     arm: str = ""
     overrides: str = ""
     outdated: tuple[str, ...] = ()
+    quantities: Mapping[str, Quantity] = field(default_factory=lambda: of_record({}))
     recorded: bool = True
 
 
@@ -79,7 +82,8 @@ def from_record(run: RunFolder, seed: int, metrics: Iterable[str]) -> Result:
     computed = [parse(each) for each in metrics]
     computed = [each for each in computed if each.function is not None]
     history = run.history() if computed else []
-    readings = {str(each): each.read(recorded, history) for each in computed}
+    quantities = of_record(summary)
+    readings = {str(each): each.read(recorded, history, quantities) for each in computed}
     return Result(
         id=run.id,
         seed=seed,
@@ -87,6 +91,7 @@ def from_record(run: RunFolder, seed: int, metrics: Iterable[str]) -> Result:
         | {name: reading for name, reading in readings.items() if reading is not None},
         notes=_notes(summary),
         provenance=_provenance(run),
+        quantities=quantities,
     )
 
 

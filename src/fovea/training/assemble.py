@@ -9,16 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fovea.config.build import build, factory
+from fovea.config.build import arguments, build, build_with, class_of, factory
 from fovea.config.errors import ConfigError, DataError, RecordError
 from fovea.config.trust import require_trusted
-from fovea.data.image.cache import read_cached
-from fovea.data.image.fingerprint import fingerprint
-from fovea.data.image.module import ImageData
-from fovea.data.image.source import Spec
-from fovea.problems.classification.task import Classification
+from fovea.data.base import Data
+from fovea.problems.base import Task
+from fovea.problems.probes import Probe
 from fovea.records import RunFolder
-from fovea.training.probes import Probe
 from fovea.training.processor import flush_denormals, keep_freed_memory
 from fovea.training.settings import TrainerSettings
 
@@ -27,14 +24,14 @@ from fovea.training.settings import TrainerSettings
 class Lab:
     """What one run needs: its data, its task, how it is executed, and what else is measured."""
 
-    data: ImageData
-    task: Classification
+    data: Data
+    task: Task
     settings: TrainerSettings
     probe: Probe | None = None
 
 
 def assemble(config: Mapping[str, Any]) -> Lab:
-    """Build a run's data, network and task; no image is read yet.
+    """Build a run's data, network and task; no sample is read yet.
 
     Raises:
         FoveaError: the config or the data set does not allow it.
@@ -42,7 +39,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     keep_freed_memory()
     flush_denormals()
     settings: TrainerSettings = build("trainer", config["trainer"])
-    data: ImageData = build(
+    data: Data = build_with(
         "data",
         config["data"],
         augment=build("augment", config["augment"]),
@@ -50,11 +47,11 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         seed=config["seed"],
         channels_last=settings.channels_last,
     )
-    model, inputs = build_model(config["model"], data.spec)
-    data.serve(inputs["in_channels"], inputs["image_size"])
+    model, inputs = build_model(config["model"], data.offers)
+    data.serve(inputs)
     if settings.channels_last:
         model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    task: Classification = build(
+    task: Task = build_with(
         "task",
         config["task"],
         model=model,
@@ -62,7 +59,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         optimizer=factory("optimizer", config["optimizer"]),
         schedule=build("schedule", config["schedule"]),
         stepping=settings.stepping,
-        classes=data.spec.classes,
+        **data.offers,
     )
     probe = build("probe", config["probe"]) if config.get("probe") else None
     return Lab(data, task, settings, probe)
@@ -71,41 +68,37 @@ def assemble(config: Mapping[str, Any]) -> Lab:
 def data_state(node: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
     """Return fingerprint and classes of a ``data`` config's data set; ``None``: it is not here."""
     try:
-        data: ImageData = build("data", node)
-        content = fingerprint(read_cached(data.source, data.root, skip_bad=data.skip_bad))
-        return content, tuple(data.source.spec(data.root).classes)
+        data: Data = build("data", node)
+        return data.state()
     except DataError:
         return None
 
 
-def build_model(node: Mapping[str, Any], spec: Spec) -> tuple[nn.Module, dict[str, Any]]:
+def build_model(
+    node: Mapping[str, Any], offers: Mapping[str, Any]
+) -> tuple[nn.Module, dict[str, Any]]:
     """Build a network for a data set.
 
     Args:
-        node: the ``model`` config; ``auto`` inputs are taken from the data set.
-        spec: what the data set looks like.
+        node: the ``model`` config. What is ``auto`` in it is taken from the data set, and so is
+            what it leaves out and the network has an argument for.
+        offers: what the data set offers.
 
     Returns:
-        The network, and the ``num_classes``, ``in_channels`` and ``image_size`` it was built for.
+        The network, and what of the offers it was built with.
 
     Raises:
-        ConfigError: it has fewer outputs than the data has classes, or refuses its arguments.
+        ConfigError: an ``auto`` that the data does not offer, or the network refuses its arguments.
     """
-    offered = {
-        "num_classes": len(spec.classes),
-        "in_channels": spec.channels,
-        "image_size": spec.image_size,
-    }
-    inputs = {
-        key: value if node.get(key, "auto") == "auto" else node[key]
-        for key, value in offered.items()
-    }
-    if inputs["num_classes"] is None or inputs["num_classes"] < len(spec.classes):
-        raise ConfigError(
-            f"model.num_classes={inputs['num_classes']}: the data has {len(spec.classes)} classes"
-        )
-    own = {key: value for key, value in node.items() if key not in inputs}
-    return build("model", own, **inputs), inputs
+    for key, value in node.items():
+        if value == "auto" and key not in offers:
+            known = ", ".join(offers) or "nothing"
+            raise ConfigError(f"model.{key}=auto: the data offers {known}; set a value")
+    own = {key: value for key, value in node.items() if value != "auto"}
+    known = arguments("model", node)
+    taken = {key: offers[key] for key in offers if key in known and key not in own}
+    asked = {key: own[key] for key in offers if key in own}
+    return build("model", own, **taken), taken | asked
 
 
 def restore(run: RunFolder, which: str | None = None) -> nn.Module:
@@ -123,8 +116,8 @@ def restore(run: RunFolder, which: str | None = None) -> nn.Module:
     described = run.read("data.json")
     if not described:
         raise RecordError(f"run {run.id} has no data.json: it stopped before it trained")
-    spec = Spec(tuple(described["classes"]), described["channels"], described["image_size"])
-    model, _ = build_model(run.config["model"], spec)
+    data: type[Data] = class_of("data", run.config["data"])
+    model, _ = build_model(run.config["model"], data.offers_of(described))
     weights = load_checkpoint(run, which)["state_dict"]
     own = {
         key.removeprefix("model."): value

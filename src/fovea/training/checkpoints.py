@@ -12,6 +12,7 @@ import random
 import signal
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,10 +20,18 @@ import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from fovea.config.errors import ConfigError
 from fovea.problems.base import Task
+from fovea.quantities import Quantity
 from fovea.training.tracking.history import History
 
-MONITOR = "val/accuracy"
+
+@dataclass(frozen=True)
+class Watched:
+    """The metric that says which epoch is best, and what it is."""
+
+    metric: str
+    quantity: Quantity
 
 
 class Checkpoints(Callback):
@@ -37,17 +46,25 @@ class Checkpoints(Callback):
 
     Args:
         folder: where they go.
+        watched: what is best.
         history: kept in them, so that no epoch is missing or told twice after a resume.
         every: least seconds from one ``last.ckpt`` to the next; the last step is always saved.
         earlier: seconds the run has taken before.
     """
 
     def __init__(
-        self, folder: Path, history: History, *, every: float, earlier: float = 0.0
+        self,
+        folder: Path,
+        history: History,
+        *,
+        watched: Watched,
+        every: float,
+        earlier: float = 0.0,
     ) -> None:
         self.interrupted_by: signal.Signals | None = None
         self._folder = folder
         self._history = history
+        self._watched = watched
         self._every = every
         self._earlier = earlier
         self._best: float | None = None
@@ -81,8 +98,14 @@ class Checkpoints(Callback):
         self.stop_if_interrupted()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        score = trainer.callback_metrics.get(MONITOR)
-        if score is not None and (self._best is None or score > self._best):
+        found = trainer.callback_metrics
+        if (score := found.get(self._watched.metric)) is None:
+            known = ", ".join(name for name in sorted(found) if name.startswith("val/"))
+            raise ConfigError(
+                f"trainer.monitor={self._watched.metric}: not measured in validation "
+                f"(measured: {known})"
+            )
+        if self._best is None or self._watched.quantity.is_better(float(score), self._best):
             self._best = float(score)
             _save(trainer, self._folder / "best.ckpt")
 

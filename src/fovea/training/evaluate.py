@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 from fovea.config.errors import DataError
 from fovea.config.trust import require_trusted
 from fovea.data.image.fingerprint import difference
-from fovea.problems.classification.task import Classification
+from fovea.problems.base import Task
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
 from fovea.training.quiet import quiet_libraries
@@ -69,9 +69,11 @@ def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
         DataError: it is not.
     """
     lab = assemble(config)
-    if differs := difference(run.read("data.json"), lab.data.fingerprint, lab.data.spec.classes):
+    lab.data.setup()
+    if differs := difference(run.read("data.json"), *lab.data.state()):
         raise DataError(
-            f"{lab.data.root}: the data differs from what run {run.id} was trained with: {differs}"
+            f"data.root={config['data'].get('root')}: the data differs from what run {run.id} was "
+            f"trained with: {differs}"
         )
     return lab
 
@@ -98,7 +100,7 @@ def _probed(lab: Lab, trainer: Trainer) -> dict[str, float]:
     return lab.probe(lab.data, partial(_validate, trainer, lab.task))
 
 
-def _validate(trainer: Trainer, task: Classification, batches: Iterable[Any]) -> dict[str, float]:
+def _validate(trainer: Trainer, task: Task, batches: Iterable[Any]) -> dict[str, float]:
     """Measure a network on some batches; the predictions of its test stay as they are."""
     (metrics,) = trainer.validate(task, batches, verbose=False)
     found = {key.partition("/"): float(value) for key, value in metrics.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from multiprocessing import parent_process
 from typing import Any, Literal
@@ -21,18 +22,22 @@ from fovea.config.types import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
-    Probability,
     Processes,
     Unscientific,
 )
-from fovea.problems.base import Stepping
-from fovea.training.checkpoints import MONITOR
+from fovea.problems.base import Stepping, Task
+from fovea.quantities import Quantity, find
+from fovea.training.checkpoints import Watched
 from fovea.training.local import LocalProcesses, ThisMachine
 from fovea.training.tracking.environment import has_fast_bfloat16
 from fovea.training.tracking.progress import ProgressBar
 
 _START_METHODS: dict[str, Literal["spawn", "fork"]] = {"ddp_spawn": "spawn", "ddp_notebook": "fork"}
-_LESS_THAN_A_SAMPLE = 1e-7  # of an accuracy: Lightning stops above a threshold, not at it
+_LESS_THAN_A_SAMPLE = 1e-7  # of a share: Lightning stops beyond a threshold, not at it
+
+
+def _mode(quantity: Quantity) -> Literal["min", "max"]:
+    return "min" if quantity.better == "lower" else "max"
 
 
 @dataclass(frozen=True)
@@ -50,9 +55,11 @@ class TrainerSettings:
         accumulate: batches per optimizer step.
         ema_decay: keep an exponential moving average of the weights, and validate and test with
             it; ``None`` does not.
-        patience: stop after so many epochs without a better validation accuracy; ``None`` never.
-        target_accuracy: stop after the first epoch whose training accuracy, which is that of the
-            epoch's own batches while the weights move, is at least so much; ``None`` never.
+        monitor: the validation metric that says which epoch is best, for instance ``val/loss``;
+            ``auto`` is the task's.
+        patience: stop after so many epochs without a better one; ``None`` never.
+        stop: ``{metric, value}``: stop after the first epoch in which a metric is as good as a
+            value. Metrics of ``train/`` are running averages during training. ``None`` never.
         limit_batches: batches per epoch and part, for trying things out; ``None`` is all.
         progress_bar: ``auto`` shows one in a terminal, and none in CI or a log file; worker
             processes show none.
@@ -70,8 +77,9 @@ class TrainerSettings:
     gradient_clip: PositiveFloat | None = None
     accumulate: PositiveInt = 1
     ema_decay: Fraction | None = None
+    monitor: str = "auto"
     patience: PositiveInt | None = None
-    target_accuracy: Probability | None = None
+    stop: Any = None  # checked by config/schema.py, which says what it should be
     limit_batches: PositiveInt | None = None
     progress_bar: Unscientific[Literal["auto", "on", "off"]] = "auto"
     threads: Unscientific[Processes | None] = None
@@ -110,30 +118,42 @@ class TrainerSettings:
         """Return the same settings on one device."""
         return replace(self, devices=1, strategy="auto")
 
-    def callbacks(self) -> list[Callback]:
+    def watched(self, task: Task) -> Watched:
+        """Return the metric that says which epoch of a task's is best."""
+        metric = f"val/{task.monitor}" if self.monitor == "auto" else self.monitor
+        return Watched(metric, find(metric, task.all_quantities))
+
+    def callbacks(self, task: Task) -> list[Callback]:
         """Return what averages the weights and stops early."""
         chosen: list[Callback] = []
         if self.ema_decay is not None:
             chosen.append(EMAWeightAveraging(decay=self.ema_decay))
         if self.patience is not None:
-            chosen.append(EarlyStopping(MONITOR, mode="max", patience=self.patience))
-        if self.target_accuracy is not None:
+            watched = self.watched(task)
+            mode = _mode(watched.quantity)
+            chosen.append(EarlyStopping(watched.metric, mode=mode, patience=self.patience))
+        if self.stop is not None:
+            mode = _mode(find(self.stop["metric"], task.all_quantities))
+            nearer = -_LESS_THAN_A_SAMPLE if mode == "max" else _LESS_THAN_A_SAMPLE
             chosen.append(
                 EarlyStopping(
-                    "train/accuracy",
-                    mode="max",
+                    self.stop["metric"],
+                    mode=mode,
                     patience=sys.maxsize,
-                    stopping_threshold=self.target_accuracy - _LESS_THAN_A_SAMPLE,
-                    check_on_train_epoch_end=True,
+                    stopping_threshold=self.stop["value"] + nearer,
+                    check_on_train_epoch_end=self.stop["metric"].startswith("train/"),
                 )
             )
         return chosen
 
-    def reached_target(self, accuracy: float) -> bool | None:
-        """Whether a training accuracy is the target's or better; ``None`` without a target."""
-        if self.target_accuracy is None:
+    def reached(self, row: Mapping[str, float], task: Task) -> bool | None:
+        """Whether an epoch is as good as ``stop`` asks; ``None`` where it asks nothing."""
+        if self.stop is None:
             return None
-        return accuracy > self.target_accuracy - _LESS_THAN_A_SAMPLE
+        metric, value = self.stop["metric"], self.stop["value"]
+        if _mode(find(metric, task.all_quantities)) == "max":
+            return row[metric] > value - _LESS_THAN_A_SAMPLE
+        return row[metric] < value + _LESS_THAN_A_SAMPLE
 
     def trainer(
         self, *, epochs: int, loggers: list[Logger] | bool, callbacks: list[Callback]

@@ -15,17 +15,17 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
 from fovea.config.printing import say
-from fovea.data.image.module import ImageData
+from fovea.data.base import Data
 from fovea.models.cost import count_macs, count_parameters
-from fovea.problems.classification.metrics import per_class_accuracy
+from fovea.quantities import stored
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint
-from fovea.training.checkpoints import MONITOR, Checkpoints
+from fovea.training.checkpoints import Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
-from fovea.training.results import describe_data, describe_machine, write_results
+from fovea.training.results import describe_machine, write_results
 from fovea.training.resume import take_up
 from fovea.training.tracking.environment import peak_memory_mib
 from fovea.training.tracking.history import History, Stopwatch, replay
@@ -33,7 +33,7 @@ from fovea.training.tracking.trackers import Outcome
 
 log = logging.getLogger(__name__)
 
-_PICTURES = 32  # test images a tracker shows
+_PICTURES = 32  # test samples a tracker shows
 
 
 def train(
@@ -44,7 +44,7 @@ def train(
 ) -> dict[str, Any]:
     """Train a run, test it once, and leave its record; take it up where it was interrupted.
 
-    A run of no epochs builds its network and leaves what that costs; no image is read.
+    A run of no epochs builds its network and leaves what that costs; no sample is read.
 
     Args:
         config: the resolved config.
@@ -102,9 +102,9 @@ def _train(
     """
     data, settings = lab.data, lab.settings
     data.setup()
-    interrupted = take_up(run, config, data.fingerprint, data.spec.classes)
+    interrupted = take_up(run, config, *data.state())
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
-    describe_data(run, data)
+    run.write("data.json", data.describe())
     if interrupted and interrupted.compiled != settings.compile:
         settings = replace(settings, compile=interrupted.compiled)
         log.info("trainer.compile=%s, as before the interruption", str(settings.compile).lower())
@@ -133,6 +133,7 @@ def _train(
     checkpoints = Checkpoints(
         run.checkpoints,
         history,
+        watched=settings.watched(lab.task),
         every=settings.checkpoint_seconds,
         earlier=recording.seconds_before,
     )
@@ -141,7 +142,7 @@ def _train(
         loggers=[history],
         callbacks=[
             stopwatch,
-            *settings.callbacks(),
+            *settings.callbacks(lab.task),
             *([CompiledTraining()] if settings.compile else []),
             checkpoints,
         ],
@@ -160,9 +161,9 @@ def _train(
     return stopwatch.startup_seconds
 
 
-def _report(data: ImageData) -> None:
+def _report(data: Data) -> None:
     """Log what the data is; each process prints it once, however many of its runs share it."""
-    found = data.inventory
+    found = data.found
     warnings = [*found.deviations, *found.warnings]
     for line in found.notes:
         log.info("%s", line)
@@ -191,66 +192,67 @@ def _test(
     """Test the selected weights once; return the run's summary, and what its tracker is told."""
     data, task, settings = lab.data, lab.task, lab.settings
     rows = run.history()
-    selected, epoch = _select(config, rows, data.has_validation)
+    selected, epoch = _select(config, rows, lab)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
-    describe_data(run, data)  # streamed files that were left out are known only now
-    predictions = task.test_predictions
+    run.write("data.json", data.describe())  # streamed samples left out are known only now
+    predictions = task.tested
     assert predictions is not None
-    outputs = predictions.probabilities.shape[1]
-    names = [*task.classes, *(f"output {index}" for index in range(len(task.classes), outputs))]
-    confusion = write_results(run, predictions, names, rows, name)
-    shares = per_class_accuracy(confusion).tolist()
+    write_results(run, predictions, rows, name, settings.watched(task))
+    kind = type(predictions)
     summary = {
         "metrics": metrics,
-        "per_class_accuracy": {
-            name: None if share != share else round(share, 6)
-            for name, share in zip(task.classes, shares, strict=False)
-        },
+        **predictions.details(),
+        "quantities": stored(task.all_quantities),
+        "predictions": f"{kind.__module__}.{kind.__qualname__}",
+        "monitor": settings.watched(task).metric,
         "selected": selected,
         "best_epoch": epoch + 1,
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "diverged": not isfinite(rows[-1]["train/loss"]),
-        "target_reached": settings.reached_target(rows[-1]["train/accuracy"]),
-        "images_per_second": round(median(row["images_per_second"] for row in rows), 1),
+        "target_reached": settings.reached(rows[-1], task),
+        "samples_per_second": round(median(row["samples_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
         **_cost(lab),
-        "protocol": [*_protocol(config, selected), *data.inventory.deviations],
+        "protocol": [*_protocol(config, selected, data), *data.found.deviations],
         "skipped": len(data.skipped),
     }
+    pictures = data.pictures(min(_PICTURES, len(predictions)))
     return summary, Outcome(
         summary=summary,
-        classes=names,
-        predictions=predictions.probabilities.argmax(dim=1).numpy(),
-        labels=predictions.labels.numpy(),
-        pictures=data.pictures(_PICTURES),
+        pictures=predictions.pictures(),
+        samples=[(each, predictions.caption(row)) for row, each in enumerate(pictures)],
     )
 
 
 def _cost(lab: Lab) -> dict[str, int]:
-    """Return the network's parameters, and its multiply-accumulates for one image."""
+    """Return the network's parameters, and its multiply-accumulates for one sample."""
     model = lab.task.model
-    return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.served)}
+    return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.example)}
 
 
 def _select(
-    config: Mapping[str, Any], rows: Sequence[Mapping[str, float]], validation: bool
+    config: Mapping[str, Any], rows: Sequence[Mapping[str, float]], lab: Lab
 ) -> tuple[str, int]:
     """Return which weights are tested (``best`` or ``last``) and the epoch they are of, from 0."""
-    select = config["select"]
+    select, data = config["select"], lab.data
     if select == "auto":
-        select = "last" if config["data"]["validate_on"] == "test" or not validation else "best"
+        select = "last" if data.validates_on_test or not data.has_validation else "best"
     if select == "last":
         return "last", len(rows) - 1
-    scores = [row[MONITOR] for row in rows]
-    return "best", scores.index(max(scores))
+    watched = lab.settings.watched(lab.task)
+    best = 0
+    for epoch, row in enumerate(rows):
+        if watched.quantity.is_better(row[watched.metric], rows[best][watched.metric]):
+            best = epoch
+    return "best", best
 
 
-def _protocol(config: Mapping[str, Any], selected: str) -> list[str]:
+def _protocol(config: Mapping[str, Any], selected: str, data: Data) -> list[str]:
     """Say where the run departs from training, choosing on validation, and testing once."""
     differences = []
-    if config["data"]["validate_on"] == "test":
+    if data.validates_on_test:
         differences.append("validated on the test part")
         if selected == "best":
             differences.append("best epoch chosen on the test part")

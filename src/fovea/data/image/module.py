@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +16,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from fovea.augment.identity import Identity
@@ -31,8 +30,10 @@ from fovea.config.types import (
     Seed,
     Unscientific,
 )
+from fovea.data.base import Data, Found, PartName
 from fovea.data.image.cache import read_cached
 from fovea.data.image.decoded import decode_in_order, decode_set
+from fovea.data.image.fingerprint import fingerprint
 from fovea.data.image.fit import Decoding, FitMode, decode_fitted, fit_images
 from fovea.data.image.inventory import Inventory, take_inventory
 from fovea.data.image.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
@@ -46,7 +47,7 @@ log = logging.getLogger(__name__)
 _CHUNK = 4096  # images counted at once
 
 
-class ImageData(LightningDataModule):
+class ImageData(Data):
     """Serves one labelled image data set to Lightning.
 
     Args:
@@ -147,6 +148,63 @@ class ImageData(LightningDataModule):
         return spec
 
     @property
+    def offers(self) -> Mapping[str, Any]:
+        """``num_classes``, ``in_channels``, ``image_size`` and the names of the ``classes``."""
+        return _offers(self.spec)
+
+    @classmethod
+    def offers_of(cls, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        spec = Spec(tuple(described["classes"]), described["channels"], described["image_size"])
+        return _offers(spec)
+
+    def serve(self, inputs: Mapping[str, Any]) -> None:
+        """Fit every image to what the network asks for: 1 or 3 channels, a square of its size."""
+        offered = self.offers
+        outputs = inputs.get("num_classes", offered["num_classes"])
+        if outputs is None or outputs < offered["num_classes"]:
+            raise ConfigError(
+                f"model.num_classes={outputs}: the data has {offered['num_classes']} classes"
+            )
+        channels = inputs.get("in_channels", offered["in_channels"])
+        if channels not in (1, 3):
+            raise ConfigError(f"model.in_channels={channels}: images have 1 or 3 channels")
+        self._served = channels, inputs.get("image_size", offered["image_size"])
+
+    @property
+    def example(self) -> tuple[Tensor, ...]:
+        channels, size = self.served
+        return (torch.empty(1, channels, size, size, device="meta"),)
+
+    def describe(self) -> dict[str, Any]:
+        mean, std = self.statistics
+        channels, size = self.served
+        found = self.inventory
+        return {
+            "fingerprint": self.fingerprint,
+            "classes": list(self.spec.classes),
+            "channels": self.spec.channels,
+            "image_size": self.spec.image_size,
+            "sizes": self.sizes,
+            "served": {
+                "channels": channels,
+                "image_size": size,
+                "fit": self.fit,
+                "mean": mean,
+                "std": std,
+                "bits": found.bits,
+            },
+            "copies": None if found.copies is None else asdict(found.copies),
+            "notes": [*found.notes, *found.deviations, *found.warnings],
+            "skipped": self.skipped,
+        }
+
+    def state(self) -> tuple[str, tuple[str, ...]]:
+        if self._parts is not None:
+            return self.fingerprint, tuple(self.spec.classes)
+        content = fingerprint(read_cached(self.source, self.root, skip_bad=self.skip_bad))
+        return content, tuple(self.source.spec(self.root).classes)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over the data set's content, whatever its compression."""
         return self._ready.fingerprint
@@ -172,8 +230,13 @@ class ImageData(LightningDataModule):
         return self._ready.inventory
 
     @property
-    def has_validation(self) -> bool:
-        return "val" in self._ready.images
+    def found(self) -> Found:
+        found = self.inventory
+        return Found(found.notes, found.deviations, found.warnings)
+
+    @property
+    def validates_on_test(self) -> bool:
+        return self.validate_on == "test"
 
     @property
     def served(self) -> tuple[int, int]:
@@ -190,12 +253,6 @@ class ImageData(LightningDataModule):
             pixels = test.of.pixels[rows]
         return list(pixels.numpy())
 
-    def serve(self, channels: int, image_size: int) -> None:
-        """Fit every image to what the network asks: 1 or 3 channels, square of ``image_size``."""
-        if channels not in (1, 3):
-            raise ConfigError(f"model.in_channels={channels}: images have 1 or 3 channels")
-        self._served = channels, image_size
-
     def prepare_data(self) -> None:
         if not self.download:
             return
@@ -207,22 +264,12 @@ class ImageData(LightningDataModule):
         if self._parts is None:
             self._parts = self._read()
 
-    def train_dataloader(self) -> Iterable[Any]:
-        return self._loader("train", self.augment, shuffle=True)
+    def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
+        return self._loader(part, self.augment if train else None, shuffle=train)
 
-    def val_dataloader(self) -> Iterable[Any]:
-        return self._loader("val") if self.has_validation else []
-
-    def test_dataloader(self) -> Iterable[Any]:
-        return self._loader("test")
-
-    def changed_test_dataloader(self, change: Augmentation) -> Iterable[Any]:
-        """Return the test part, each batch of pixels changed before it is normalised."""
-        return self._loader("test", change)
-
-    def train_eval_dataloader(self) -> Iterable[Any]:
-        """Return the training part as evaluation sees it: in order and not augmented."""
-        return self._loader("train")
+    def changed_loader(self, part: PartName, change: Augmentation) -> Iterable[Any]:
+        """Return a part in order, each batch of pixels changed before it is normalised."""
+        return self._loader(part, change)
 
     @property
     def _ready(self) -> _Parts:
@@ -360,6 +407,15 @@ class ImageData(LightningDataModule):
             name: Images(part.pixels.to(device), part.labels.to(device))
             for name, part in images.items()
         }
+
+
+def _offers(spec: Spec) -> dict[str, Any]:
+    return {
+        "num_classes": len(spec.classes),
+        "in_channels": spec.channels,
+        "image_size": spec.image_size,
+        "classes": spec.classes,
+    }
 
 
 @dataclass(frozen=True)

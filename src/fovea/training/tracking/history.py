@@ -47,8 +47,8 @@ class History(Logger):
         row.update(values)
         row["step"] = max(row["step"], (step or 0) + 1)
         if "train/loss" in values:  # what comes last of an epoch
-            told = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "seconds")
-            text = "  ".join(f"{key} {row[key]:.4f}" for key in told if key in row)
+            shown = [key for key in row if "/" in key or key == "seconds"]
+            text = "  ".join(f"{key} {row[key]:.4f}" for key in shown)
             log.info("epoch %d: %s", epoch + 1, text)
 
     @rank_zero_only
@@ -72,7 +72,7 @@ def replay(rows: Iterable[Mapping[str, float]], logger: Logger) -> None:
 
 
 class Stopwatch(Callback):
-    """Logs the seconds each epoch trained, validation apart, and its training images per second.
+    """Logs the seconds each epoch trained, validation apart, and its training samples per second.
 
     Args:
         origin: the moment of ``time.perf_counter`` from which ``startup_seconds``, to the end of
@@ -119,6 +119,6 @@ class Stopwatch(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         seconds = self._trained or time.perf_counter() - self._started
         assert isinstance(pl_module, Task)
-        images = pl_module.samples * trainer.world_size
+        samples = pl_module.samples * trainer.world_size
         pl_module.log("seconds", seconds, batch_size=1, sync_dist=True)
-        pl_module.log("images_per_second", images / seconds, batch_size=1, sync_dist=True)
+        pl_module.log("samples_per_second", samples / seconds, batch_size=1, sync_dist=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 
 from fovea.config.errors import ConfigError
@@ -41,16 +43,13 @@ class Outcome:
 
     Args:
         summary: the run's summary.
-        classes: name of each output of the network.
-        predictions, labels: int64, ``(N,)``, of the test part.
-        pictures: some test images, uint8 ``(H, W, C)``, the first of the part.
+        pictures: PNG files of its predictions, by name.
+        samples: some test samples, uint8 ``(H, W, C)``, and what was predicted of each.
     """
 
     summary: Mapping[str, Any]
-    classes: Sequence[str]
-    predictions: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    pictures: Sequence[NDArray[np.uint8]] = field(default=())
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    samples: Sequence[tuple[NDArray[np.uint8], str]] = ()
 
 
 @runtime_checkable
@@ -152,27 +151,20 @@ class Wandb:
 
         assert self._logger is not None
         run = self._logger.experiment
-        classes = outcome.classes
         metrics = outcome.summary.get("metrics", {})
         run.summary.update(
             {key: value for key, value in outcome.summary.items() if key != "metrics"}
         )
         run.summary.update(metrics)
-        shown = zip(outcome.pictures, outcome.labels, outcome.predictions, strict=False)
-        pictures = [
-            wandb.Image(image.squeeze(), caption=f"{classes[label]}, predicted {classes[guess]}")
-            for image, label, guess in shown
+        shown = {
+            f"test/{Path(name).stem}": wandb.Image(Image.open(io.BytesIO(content)))
+            for name, content in outcome.pictures.items()
+        }
+        samples = [
+            wandb.Image(picture.squeeze(), caption=caption) for picture, caption in outcome.samples
         ]
-        run.log(
-            {
-                "test/samples": pictures,
-                "test/confusion": wandb.plot.confusion_matrix(
-                    y_true=outcome.labels.tolist(),
-                    preds=outcome.predictions.tolist(),
-                    class_names=list(outcome.classes),
-                ),
-            }
-        )
+        if shown or samples:
+            run.log(shown | ({"test/samples": samples} if samples else {}))
 
     def finish(self, exit_code: int) -> None:
         if self._logger is None:  # an interrupt may even have cut the import short

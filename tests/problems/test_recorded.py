@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fovea.config.errors import RecordError
+from fovea.problems.classification.predictions import ClassPredictions
+from fovea.problems.recorded import predictions_of, verify
 from fovea.records import RunFolder, run_folder
-from fovea.tables.predictions import read_predictions, read_probabilities
-from fovea.tables.verify import verify
 
 EVEN = [[0.5, 0.5]] * 4
 
@@ -28,6 +28,12 @@ def run(outputs: Path) -> RunFolder:
     return folder
 
 
+def read_predictions(run: RunFolder) -> ClassPredictions:
+    found = predictions_of(run)
+    assert isinstance(found, ClassPredictions)
+    return found
+
+
 def leave(run: RunFolder, **columns: Any) -> None:
     content = {"label": [0, 1, 0, 1], "prediction": [0, 1, 1, 1], "probabilities": EVEN} | columns
     pq.write_table(pa.table(content), run.predictions)
@@ -36,21 +42,24 @@ def leave(run: RunFolder, **columns: Any) -> None:
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ({"label": [0, 1, 0, 10**12]}, "row 3: 1000000000000 is outside 0–1"),
-        ({"label": [0, 2, 0, 1]}, "row 1: 2 is outside 0–1"),
-        ({"label": [-1, 1, 0, 1]}, "row 0: -1 is outside 0–1"),
-        ({"label": [0, None, 0, 1]}, "int64 with 1 nulls, no class numbers"),
-        ({"label": [0.0, 1.0, 0.0, 1.0]}, "double with 0 nulls, no class numbers"),
-        ({"label": [*"abcd"]}, "string with 0 nulls, no class numbers"),
-        ({"prediction": [0, 1, 1, 10**12]}, "row 3: 1000000000000 is outside 0–99999"),
-        ({"prediction": [0, 1, 1, -(2**63)]}, "row 3: -9223372036854775808 is outside 0–99999"),
+        ({"label": [0, 1, 0, 10**12]}, "label: row 3: 1000000000000 is outside 0–1"),
+        ({"label": [0, 2, 0, 1]}, "label: row 1: 2 is outside 0–1"),
+        ({"label": [-1, 1, 0, 1]}, "label: row 0: -1 is outside 0–1"),
+        ({"label": [0, None, 0, 1]}, "label: 1 nulls"),
+        ({"label": [0.0, 1.0, 0.0, 1.0]}, "label: float64, no class numbers"),
+        ({"label": [*"abcd"]}, "label: object, no class numbers"),
+        ({"prediction": [0, 1, 1, 10**12]}, "prediction: row 3: 1000000000000 is outside 0–1"),
+        (
+            {"prediction": [0, 1, 1, -(2**63)]},
+            "prediction: row 3: -9223372036854775808 is outside 0–1",
+        ),
     ],
 )
 def test_numbers_that_are_no_classes_are_refused(
     run: RunFolder, columns: dict[str, Any], reason: str
 ) -> None:
     leave(run)
-    assert read_predictions(run).names == ["cat", "dog"]
+    assert read_predictions(run).classes == ["cat", "dog"]
     leave(run, **columns)
     with pytest.raises(RecordError) as refusal:
         read_predictions(run)
@@ -63,10 +72,10 @@ def test_numbers_that_are_no_classes_are_refused(
     ("probabilities", "reason"),
     [
         ([[0.5, 0.5], [1.0], [0.5, 0.5, 0.0], [0.5, 0.5]], "rows of different numbers"),
-        ([[0.5, 0.5], None, [0.5, 0.5], [0.5, 0.5]], "rows of different numbers"),
+        ([[0.5, 0.5], None, [0.5, 0.5], [0.5, 0.5]], "probabilities: 1 nulls"),
         ([[0.5, None]] * 4, "rows of different numbers"),
         ([[], [], [], []], "probabilities are list<"),
-        ([0.5] * 4, "probabilities are double"),
+        ([0.5] * 4, "probabilities are float64"),
         ([["a", "b"]] * 4, "probabilities are list<"),
     ],
 )
@@ -74,15 +83,15 @@ def test_ragged_probabilities_are_refused(
     run: RunFolder, probabilities: list[Any], reason: str
 ) -> None:
     leave(run)
-    assert read_probabilities(run).tolist() == EVEN
+    assert read_predictions(run).rows["probabilities"].tolist() == EVEN
     leave(run, probabilities=probabilities)
     with pytest.raises(RecordError, match=rf"predictions\.parquet: damaged \({reason}"):
-        read_probabilities(run)
+        read_predictions(run)
 
 
 def test_a_label_beyond_the_outputs_is_refused(run: RunFolder) -> None:
     leave(run, prediction=[0, 1, 1, 7])
-    with pytest.raises(RecordError, match=r"damaged \(class 7 of 2 outputs\)"):
+    with pytest.raises(RecordError, match=r"damaged \(prediction: row 3: 7 is outside 0–1\)"):
         verify(run)
 
 
@@ -101,8 +110,10 @@ def test_many_classes_take_no_square_of_memory(run: RunFolder) -> None:
     guesses = np.where(numbers % 2, numbers, 0)
     leave(run, label=numbers, prediction=guesses, probabilities=[[0.0]] * count)
     started = time.perf_counter()
-    assert len(read_predictions(run).names) == count
-    with pytest.raises(RecordError, match="class 49999 of 1 outputs"):
+    found = predictions_of(run, "label", "prediction")
+    assert isinstance(found, ClassPredictions)
+    assert len(found.classes) == count
+    with pytest.raises(RecordError, match="label: row 1: 1 is outside 0–0"):
         verify(run)
     assert time.perf_counter() - started < 30
 
@@ -111,7 +122,7 @@ def test_many_classes_take_no_square_of_memory(run: RunFolder) -> None:
 def test_classes_that_are_no_list_of_names_are_refused(run: RunFolder, classes: Any) -> None:
     leave(run)
     run.write("data.json", {"classes": classes})
-    with pytest.raises(RecordError, match=r"data\.json: damaged \(classes\); train it again"):
+    with pytest.raises(RecordError, match=r"damaged \(data\.json: classes\); train it again"):
         read_predictions(run)
 
 

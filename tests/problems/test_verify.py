@@ -7,13 +7,26 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from fovea.config.errors import RecordError
-from fovea.problems.classification.metrics import classification_metrics
+from fovea.problems.recorded import Disagreement, verify
 from fovea.records import RunFolder, run_folder
-from fovea.tables.verify import Disagreement, verify
 
 CLASSES = 7
+
+
+def reference() -> MetricCollection:
+    """What torchmetrics measures."""
+    return MetricCollection(
+        {
+            "accuracy": MulticlassAccuracy(CLASSES, average="micro"),
+            "macro_f1": MulticlassF1Score(CLASSES, average="macro"),
+            "top5_accuracy": MulticlassAccuracy(CLASSES, average="micro", top_k=5),
+        },
+        compute_groups=False,
+    )
 
 
 @pytest.fixture
@@ -27,7 +40,7 @@ def run(outputs: Path) -> RunFolder:
 
 def leave(outputs: Path, probabilities: torch.Tensor, labels: torch.Tensor) -> RunFolder:
     folder = run_folder(outputs, "aaa")
-    metrics = classification_metrics(CLASSES)
+    metrics = reference()
     metrics.update(probabilities, labels)
     guesses = probabilities.argmax(dim=1)
     folder.write(
@@ -85,7 +98,7 @@ def test_a_class_is_recomputed_too(run: RunFolder) -> None:
     run.write("summary.json", summary)
     found = verify(run)
     assert found is not None
-    assert [each.name for each in found] == ["accuracy of class 2"]
+    assert [each.name for each in found] == ["per_class_accuracy: class 2"]
 
 
 def test_no_number_is_no_agreement(run: RunFolder) -> None:

@@ -1,0 +1,141 @@
+"""What any data set offers: parts to train, validate and test on, and what is recorded of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+
+PartName = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is printed and recorded of a data set before the first step.
+
+    Args:
+        notes: what it holds.
+        deviations: from training, choosing on a validation part, and testing once.
+        warnings: what is likely to spoil the numbers.
+    """
+
+    notes: Sequence[str] = ()
+    deviations: Sequence[str] = ()
+    warnings: Sequence[str] = ()
+
+
+class Data(LightningDataModule, ABC):
+    """A data set as Lightning serves it.
+
+    A batch is whatever its loaders yield and its task reads; the core never looks into one. The
+    core calls :meth:`serve` once, before :meth:`setup`, with what the network was built for.
+
+    Attributes:
+        offers: what an ``auto`` argument of a network may mean, and what a task is built with:
+            ``num_classes``, ``classes`` … Known before any sample is read.
+    """
+
+    @property
+    @abstractmethod
+    def offers(self) -> Mapping[str, Any]: ...
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 over the content, whatever its compression."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> Mapping[str, int]:
+        """Samples in each part: ``train``, ``test`` and, where there is one, ``val``."""
+
+    @abstractmethod
+    def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
+        """Return the batches of a part, in order and as they are, or as training sees them.
+
+        A loader that training uses has a ``sampler`` with ``take_up(epoch, batch)``, so that an
+        epoch can be resumed; a :class:`~fovea.data.image.loaders.EpochOrder` is one.
+        """
+
+    @property
+    @abstractmethod
+    def example(self) -> tuple[Tensor, ...]:
+        """The inputs of the network for one sample, on the meta device: its cost is counted."""
+
+    def serve(self, inputs: Mapping[str, Any]) -> None:
+        """Learn what the network was built for.
+
+        Args:
+            inputs: of what is offered, what the network has an argument for.
+
+        Raises:
+            ConfigError: the data cannot be served like that.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record's ``data.json`` holds."""
+        return {
+            "fingerprint": self.fingerprint,
+            "offers": dict(self.offers),
+            "sizes": dict(self.sizes),
+            "notes": [*self.found.notes, *self.found.deviations, *self.found.warnings],
+            "skipped": list(self.skipped),
+        }
+
+    @classmethod
+    def offers_of(cls, described: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what was offered to a recorded run."""
+        return described["offers"]
+
+    def state(self) -> tuple[str, tuple[str, ...]]:
+        """Return the fingerprint and the names of the classes, if it has such; no part is made.
+
+        Raises:
+            DataError: the data is not here.
+        """
+        return self.fingerprint, tuple(self.offers.get("classes", ()))
+
+    @property
+    def skipped(self) -> Sequence[str]:
+        """``sample: reason`` of every sample left out."""
+        return ()
+
+    @property
+    def found(self) -> Found:
+        return Found()
+
+    @property
+    def has_validation(self) -> bool:
+        return "val" in self.sizes
+
+    @property
+    def validates_on_test(self) -> bool:
+        """Whether the validation part is the test part: recorded as a deviation."""
+        return False
+
+    def samples(self, part: PartName) -> list[str] | None:
+        """Return what names each sample of a part in any run: file or row, and a digest."""
+        return None
+
+    def pictures(self, count: int) -> list[NDArray[np.uint8]]:
+        """Return the first samples of the test part as pictures ``(H, W, C)``, if it has such."""
+        return []
+
+    @abstractmethod
+    def setup(self, stage: str | None = None) -> None:
+        """Read the set and make its parts, once."""
+
+    def train_dataloader(self) -> Iterable[Any]:
+        return self.loader("train", train=True)
+
+    def val_dataloader(self) -> Iterable[Any]:
+        return self.loader("val") if self.has_validation else []
+
+    def test_dataloader(self) -> Iterable[Any]:
+        return self.loader("test")

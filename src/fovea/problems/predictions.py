@@ -1,0 +1,85 @@
+"""Predictions: what a network says of every sample of a part, and what follows from it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fovea.quantities import Quantity
+
+Rows = Mapping[str, NDArray[Any]]
+
+
+class Predictions(ABC):
+    """The rows that a task keeps, one per sample.
+
+    They are the only source of a part's metrics: in validation, in the test, and where a table is
+    verified by the rows that a record holds.
+
+    Args:
+        rows: by name, each ``(N, …)``; of one or two axes where a record is to hold them.
+        names: what the data offers: names of classes, for instance.
+
+    Attributes:
+        quantities: format and direction of every metric.
+        key: the row that says what is the same sample in two runs; ``None``: they do not pair.
+    """
+
+    quantities: ClassVar[Mapping[str, Quantity]] = {}
+    key: ClassVar[str | None] = "sample"
+
+    def __init__(self, rows: Rows, names: Mapping[str, Any]) -> None:
+        self.rows = rows
+        self.names = names
+
+    @classmethod
+    def checked(cls, rows: Rows, described: Mapping[str, Any]) -> Self:
+        """Return the predictions of a record.
+
+        Args:
+            rows: as read.
+            described: the record's ``data.json``; its ``offers`` are the names.
+
+        Raises:
+            ValueError: the rows are not such predictions.
+        """
+        return cls(rows, described.get("offers", {}))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.rows.values())))
+
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of all samples, by the name of their quantity."""
+
+    def bounds(self) -> Mapping[str, tuple[float, float]]:
+        """Return the least and the most a metric can be, where the rows leave it open."""
+        return {}
+
+    def scores(self) -> NDArray[Any] | None:
+        """Return a score per sample, by which two runs are compared; ``None`` where there is none.
+
+        Of booleans (right or wrong) the paired test is McNemar's, of numbers Wilcoxon's.
+        """
+        return None
+
+    def caption(self, row: int) -> str:
+        """Return what is said of one sample: its target, and what was predicted."""
+        return ""
+
+    def details(self) -> dict[str, Any]:
+        """Return what a summary holds beside the metrics: a metric by class, for instance."""
+        return {}
+
+    def pictures(self) -> dict[str, bytes]:
+        """Return PNG files of the record, by name."""
+        return {}
+
+    def take(self, index: Sequence[int] | NDArray[np.int64]) -> Self:
+        """Return some of the samples, repeated ones too: bootstrap of what is no mean."""
+        chosen = np.asarray(index)
+        return type(self)({name: rows[chosen] for name, rows in self.rows.items()}, self.names)
