@@ -59,7 +59,11 @@ def nodes(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def arguments(node: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in node.items() if key not in ("_target_", "_partial_")}
+    return {
+        key: value
+        for key, value in node.items()
+        if key not in ("_target_", "_partial_", "_problem_")
+    }
 
 
 def parameters(node: Mapping[str, Any]) -> Mapping[str, inspect.Parameter]:

@@ -222,6 +222,14 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="list the options of every config group, or of one")
     _completed(listing.add_argument("group", nargs="?", metavar="GROUP"), groups)
 
+    new = commands.add_parser(
+        "new",
+        help="write a problem of your own: code, options and an experiment that run as they are",
+        description="Writes NAME/ (its code), conf/…/NAME.yaml and experiments/NAME/ here.",
+    )
+    new.add_argument("kind", choices=("problem",))
+    new.add_argument("name", metavar="NAME")
+
     completion = commands.add_parser(
         "completion",
         help="print the shell code that turns on TAB completion",

@@ -18,8 +18,9 @@ from fovea.augment.protocol import Augmentation
 from fovea.config.errors import DataError
 from fovea.data.image import decoded
 from fovea.data.image.fit import Decoding, decode_fitted
-from fovea.data.image.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.image.loaders import Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.image.source import Files, ImageFile, Images
+from fovea.data.order import EpochOrder
 
 CPU = torch.device("cpu")
 DECODING = Decoding(8, 3, "resize")

@@ -162,7 +162,11 @@ WRONG = [
     ("optimizer", "fovea.models.mlp.MLP", "a class; an optimizer is a torch Optimizer"),
     ("optimizer", "torch.optim.lr_scheduler.LambdaLR", "a class; an optimizer is"),
     ("callbacks", "pytorch_lightning.Trainer", "a class; a callback is Lightning's"),
-    ("data", "fovea.data.sources.digits.Digits", "a class; data is a LightningDataModule"),
+    (
+        "data",
+        "fovea.data.sources.digits.Digits",
+        "a class; data is fovea's Data, a LightningDataModule",
+    ),
     ("source", "fovea.models.mlp.MLP", "a class; a source has"),
     ("augment", "fovea.records.RunFolder", "a class; an augmentation is callable"),
     ("schedule", "fovea.models.mlp.MLP", "a class; a schedule is"),

@@ -27,11 +27,11 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
         raise ConfigError(f"no runs in {outputs / 'runs'}; train some: fovea train")
     from fovea.report.entries import planned, recorded
     from fovea.report.page import page
-    from fovea.sweep.plan import plan_experiment
+    from fovea.sweep.recorded import experiment_runs
     from fovea.sweep.telling import table_of
     from fovea.tables.html import fragment
 
-    plans = {name: plan_experiment(name) for name in names or _experiments(records)}
+    plans = {name: experiment_runs(name) for name in names or _experiments(records)}
     title = "All runs" if all else ", ".join(plans)
     file = out or outputs / "reports" / f"{names[0] if len(plans) == 1 and names else 'runs'}.html"
     folder = file.resolve().parent

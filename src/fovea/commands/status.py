@@ -10,6 +10,6 @@ def run(name: str) -> None:
         ConfigError: there is no such experiment, or its sweep is not valid.
     """
     from fovea.sweep.overview import print_overview
-    from fovea.sweep.plan import plan_experiment
+    from fovea.sweep.recorded import experiment_runs
 
-    print_overview(plan_experiment(name))
+    print_overview(experiment_runs(name))

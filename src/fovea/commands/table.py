@@ -25,10 +25,10 @@ def run(name: str, publish: bool, verify: bool) -> int:
         FoveaError: there is no such experiment, its files are not valid or cannot be written, or a
             run's predictions are damaged.
     """
-    from fovea.sweep.plan import plan_experiment
+    from fovea.sweep.recorded import experiment_runs
     from fovea.sweep.telling import report
 
-    runs = plan_experiment(name)
+    runs = experiment_runs(name)
     if verify and not _verified(runs):
         return 1
     if publish:

@@ -29,7 +29,7 @@ from fovea.config.trust import (
 )
 
 _MAKERS = "fovea.optim.optimizers"  # its functions make optimizers of a model
-_KEYS = ("_target_", "_args_", "_partial_")
+_KEYS = ("_target_", "_args_", "_partial_", "_problem_")
 _NAMES_A_FILE = re.compile(
     r"(^|_)(path|dirpath|file|filename|dir|url|checkpoint|cfg|overlay)$", re.IGNORECASE
 )

@@ -53,6 +53,26 @@ def check_experiment(content: Any, file: Path) -> dict[str, Any]:
     return content
 
 
+def check_option(content: Any, file: Path) -> dict[str, Any]:
+    """Check an option of the working folder's ``conf``, before anything is composed of it.
+
+    Raises:
+        ConfigError: it is no mapping, or holds an interpolation.
+    """
+    place = f"conf/{shown(file.parent.name, 40)}/{shown(file.name, 40)}"
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{place}: not a mapping of config keys")
+    for path, text in _texts(content, ""):
+        if "${" in text.replace("${data_root:}", ""):
+            where = f"{shown(path, 60)}: " if path else ""
+            raise ConfigError(
+                f"{place}: {where}'{shown(text, 60)}': an option holds values, no interpolations"
+            )
+    return content
+
+
 def _problems(content: Mapping[Any, Any]) -> Iterator[str]:
     """Yield what is wrong with an experiment."""
     for path, text in _texts(content, ""):

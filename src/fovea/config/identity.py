@@ -155,7 +155,7 @@ def _node(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
     for key, value in node.items():
         if isinstance(value, Mapping) and "_target_" in value:
             yield from _node(value, f"{path}.{key}")
-        elif key != "_partial_":
+        elif key not in ("_partial_", "_problem_"):
             yield f"{path}.{key}", value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -11,20 +12,32 @@ from fovea.config import paths
 from fovea.config.errors import ConfigError
 from fovea.config.files import read_yaml
 
+_OF_A_PROBLEM = ("task", "loss", "augment")  # groups whose option goes with the data
+
 
 def groups() -> list[str]:
     """Return the config groups; ``experiment`` is one of them."""
     folders = sorted(path.name for path in paths.conf().iterdir() if path.is_dir())
-    return ["experiment", *(name for name in folders if name != "hydra")]
+    return ["experiment", *(name for name in folders if name not in ("hydra", "problem"))]
 
 
 def options(group: str) -> dict[str, Path]:
-    """Return the options of a group and the file each is in, sorted by name."""
+    """Return the options of a group and the file each is in, sorted by name.
+
+    Those of the working folder's ``conf`` are among them, where fovea has none of that name.
+    """
     if group == "experiment":
         found = {name: paths.experiment(name) for name in paths.experiment_names()}
         return {name: folder / "sweep.yaml" for name, folder in found.items() if folder}
-    files = (paths.conf() / group).glob("*.yaml")
-    return {path.stem: path for path in sorted(files) if not path.stem.startswith("_")}
+    files = [file for folder in reversed(_folders()) for file in (folder / group).glob("*.yaml")]
+    named = {path.stem: path for path in files if not path.stem.startswith("_")}
+    return dict(sorted(named.items()))
+
+
+def _folders() -> list[Path]:
+    """Return the folders of config groups; the first that has an option wins."""
+    own = paths.own_conf()
+    return [paths.conf(), *([own] if own else [])]
 
 
 def description(file: Path) -> str:
@@ -33,15 +46,20 @@ def description(file: Path) -> str:
         return stream.readline().removeprefix("#").strip()
 
 
-@cache
 def stated(group: str, option: str) -> dict[str, Any]:
     """Return what an option's own files state, nothing resolved; empty where there is no such file.
 
     Of its defaults list those are read that name other options of the group.
     """
-    file = paths.conf() / group / f"{option}.yaml"
+    return _stated(group, option, tuple(_folders()))
+
+
+@cache
+def _stated(group: str, option: str, folders: tuple[Path, ...]) -> dict[str, Any]:
+    files = (folder / group / f"{option}.yaml" for folder in folders)
+    file = next((each for each in files if each.is_file()), None)
     try:
-        own = read_yaml(file, exponents=True)
+        own = read_yaml(file, exponents=True) if file else None
     except (ConfigError, OSError):
         return {}
     if not isinstance(own, dict):
@@ -49,8 +67,21 @@ def stated(group: str, option: str) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for each in own.pop("defaults", []) or []:
         if isinstance(each, str) and each not in ("_self_", option):
-            merged |= stated(group, each)
+            merged |= _stated(group, each, folders)
     return merged | own
+
+
+def defaults_of(data: str) -> dict[str, str]:
+    """Return the options that go with a data set: those of the problem that its file names."""
+    problem = stated("data", data).get("_problem_")
+    if not isinstance(problem, str):
+        return {}
+    found = stated("problem", problem)
+    return {
+        group: str(option)
+        for group, option in found.items()
+        if group in _OF_A_PROBLEM and re.fullmatch(r"\w[\w-]*", str(option))
+    }
 
 
 def complete_override(prefix: str) -> list[str]:
@@ -71,8 +102,8 @@ def complete_override(prefix: str) -> list[str]:
 def _keys_of_group(group: str) -> Iterator[str]:
     """Return the dotted keys of any option of a group."""
     keys: set[str] = set()
-    for file in (paths.conf() / group).glob("*.yaml"):
-        keys.update(_dotted(read_yaml(file) or {}, f"{group}."))
+    for option in options(group):
+        keys.update(_dotted(stated(group, option), f"{group}."))
     return iter(sorted(keys))
 
 

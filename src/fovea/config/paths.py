@@ -17,6 +17,12 @@ def conf() -> Path:
     return _HOME / "conf"
 
 
+def own_conf() -> Path | None:
+    """Return the working folder's ``conf``, if it has one beside fovea's."""
+    folder = Path.cwd() / "conf"
+    return folder if folder.is_dir() and folder.resolve() != conf().resolve() else None
+
+
 def experiments() -> list[Path]:
     """Return the folders that hold experiments: the working folder's own first, then fovea's."""
     return list(dict.fromkeys([Path.cwd() / "experiments", _HOME / "experiments"]))

@@ -20,7 +20,8 @@ from fovea.config.renamed import advice
 from fovea.config.signatures import signature
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
-_FROM_DATA = ("num_classes", "in_channels", "image_size")  # "auto" in a model: as the data has it
+
+_OURS = ("_target_", "_partial_", "_problem_")  # keys of a node that are no arguments
 
 GROUPS = (
     "data",
@@ -90,10 +91,9 @@ def _check_node(node: Mapping[str, Any], path: str) -> None:
         return
     if not isinstance(target, str):
         raise ConfigError(f"{path}._target_={shortened(target)}: should be the name of a class")
-    arguments = {key: value for key, value in node.items() if key not in ("_target_", "_partial_")}
+    arguments = {key: value for key, value in node.items() if key not in _OURS}
     if path == "model":
-        auto = [key for key in _FROM_DATA if arguments.get(key) == "auto"]
-        arguments = {key: value for key, value in arguments.items() if key not in auto}
+        arguments = {key: value for key, value in arguments.items() if value != "auto"}
     nested = {
         key: value
         for key, value in arguments.items()

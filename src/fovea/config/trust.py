@@ -47,7 +47,7 @@ KINDS: Mapping[str, Kind] = {
     "callbacks": Kind(
         "a callback is Lightning's", "pytorch_lightning.Callback", ("pytorch_lightning",)
     ),
-    "data": Kind("data is a LightningDataModule", "pytorch_lightning.LightningDataModule"),
+    "data": Kind("data is fovea's Data, a LightningDataModule", "fovea.data.base.Data"),
     "source": Kind("a source has the methods of fovea's Source", "fovea.data.image.source.Source"),
     "augment": Kind("an augmentation is callable", "fovea.augment.protocol.Augmentation"),
     "schedule": Kind("a schedule is fovea's Schedule", "fovea.optim.schedules.Schedule"),

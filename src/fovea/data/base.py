@@ -60,7 +60,7 @@ class Data(LightningDataModule, ABC):
         """Return the batches of a part, in order and as they are, or as training sees them.
 
         A loader that training uses has a ``sampler`` with ``take_up(epoch, batch)``, so that an
-        epoch can be resumed; a :class:`~fovea.data.image.loaders.EpochOrder` is one.
+        epoch can be resumed; a :class:`~fovea.data.order.EpochOrder` is one.
         """
 
     @property

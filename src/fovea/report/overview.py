@@ -95,7 +95,8 @@ class Overview:
                 except FoveaError as error:
                     missing.append(str(error))
                     continue
-                assert isinstance(predictions, ClassPredictions)
+                if not isinstance(predictions, ClassPredictions):
+                    continue
                 names = max(names, predictions.classes, key=len)
                 labels = np.concatenate([labels, predictions.labels])
                 guesses = np.concatenate([guesses, predictions.guesses])

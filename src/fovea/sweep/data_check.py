@@ -32,11 +32,11 @@ def require_same_data(runs: Sequence[PlannedRun]) -> None:
         from fovea.training.assemble import data_state  # torch: only if it is needed
 
         data = run.config["data"]
-        key = json.dumps([data["source"], data["root"], data["skip_bad"]], sort_keys=True)
+        key = json.dumps(data, sort_keys=True)
         if key not in now:
             now[key] = data_state(data)
         if (state := now[key]) and (differs := difference(recorded, *state)):
-            changed[run.folder.id] = f"{differs}; data.root={data['root']}"
+            changed[run.folder.id] = f"{differs}; data.root={data.get('root')}"
     if changed:
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
         raise DataError(

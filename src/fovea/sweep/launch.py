@@ -57,7 +57,7 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
 
         beside = planned.config["rerun"] and status in ("finished", "damaged")
         folder = run.rerun if beside else run
-        summary = train(planned.config, folder, planned.choices, planned.overrides)
+        summary = train(planned.config, folder, planned.choices, planned.overrides, planned.arm)
         run.replace_by_rerun()
     say(
         f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",

@@ -29,9 +29,11 @@ from fovea.config.compose import (
     without_hydra,
 )
 from fovea.config.errors import ConfigError, did_you_mean, one_line
+from fovea.config.files import read_yaml
 from fovea.config.identity import Scientific, run_id, scientific, settings
+from fovea.config.options import defaults_of
 from fovea.config.overrides import explained, from_mapping, parse, require_few
-from fovea.config.paths import experiment, experiment_names
+from fovea.config.paths import conf, experiment, experiment_names
 from fovea.config.printing import say
 from fovea.config.schema import validate
 from fovea.records import RunFolder, run_folder
@@ -167,12 +169,55 @@ def plan_command(
         ConfigError: a run's config is not valid, or a file or an override sets what is Hydra's.
     """
     require_own_settings(overrides)
+    overrides = with_problem(overrides)
     with explained(overrides, where), config_loader(config_dir) as loader:
         master = compose_sweep(loader, list(overrides))
         require_own_hydra(master.hydra)
         params, arms = grid_of(master)
         given = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
         return plan(loader, master, [*params, *map(str, cast("list[str]", given))], arms)
+
+
+def with_problem(overrides: Sequence[str]) -> list[str]:
+    """Add the options that go with the data to overrides that leave them open.
+
+    Raises:
+        ConfigError: several data sets are swept whose problems differ.
+    """
+    given = pairs([each.lstrip("+") for each in overrides])
+    chosen = chosen_by(given.get("experiment", ""))
+    data = [each.strip() for each in given.get("data", chosen.get("data", "")).split(",")]
+    default = defaults_of(_default_data())
+    found = [defaults_of(each) or default for each in data]
+    if any(each != found[0] for each in found):
+        raise ConfigError(
+            f"data={','.join(data)}: data of different problems; sweep each by itself"
+        )
+    if found[0] == default:
+        return list(overrides)
+    open_groups = [group for group in found[0] if group not in given and group not in chosen]
+    return [*overrides, *(f"{group}={found[0][group]}" for group in open_groups)]
+
+
+def _default_data() -> str:
+    root = read_yaml(conf() / "train.yaml")
+    return next(each["data"] for each in root["defaults"] if "data" in each)
+
+
+def chosen_by(name: str) -> dict[str, str]:
+    """Return the options that an experiment's file chooses; of its grid, the keys."""
+    folder = experiment(name) if name and "," not in name else None
+    if folder is None:
+        return {}
+    content = read_yaml(folder / "sweep.yaml", exponents=True) or {}
+    chosen: dict[str, str] = {}
+    for each in content.get("defaults") or []:
+        if isinstance(each, Mapping):
+            chosen |= {str(key).rpartition("/")[2]: str(value) for key, value in each.items()}
+    sweeper = (content.get("hydra") or {}).get("sweeper") or {}
+    for joint in [sweeper.get("params") or {}, *(sweeper.get("arms") or {}).values()]:
+        chosen |= {str(key): str(value) for key, value in (joint or {}).items()}
+    return chosen
 
 
 def changes_cells(arguments: Sequence[str], runs: Sequence[PlannedRun]) -> bool:

@@ -42,7 +42,7 @@ class Checkpoints(Callback):
     and its random states are those of new processes.
 
     It must come after the callbacks whose state changes with a step, and the sampler of the
-    training's loader must have :meth:`~fovea.data.image.loaders.EpochOrder.take_up`.
+    training's loader must have :meth:`~fovea.data.order.EpochOrder.take_up`.
 
     Args:
         folder: where they go.

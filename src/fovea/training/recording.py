@@ -41,6 +41,7 @@ class Recording:
         run: where the record goes.
         choices: the option chosen of each config group, for names and tags.
         overrides: what composed the config.
+        arm: of the experiment's, if it has such.
 
     Attributes:
         name: model, data and seed.
@@ -59,6 +60,7 @@ class Recording:
         run: RunFolder,
         choices: Mapping[str, str],
         overrides: Sequence[str] = (),
+        arm: str | None = None,
     ) -> None:
         self._started = time.perf_counter()
         self.origin = self._started if next(_earlier) else self._started - process_seconds()
@@ -75,6 +77,7 @@ class Recording:
             "experiment": config["experiment"],
             "choices": dict(choices),
             "overrides": list(overrides),
+            "arm": arm,
             "scientific": scientific(config, choices),
             "probes": [probe] if (probe := of_option("probe", config, choices)) else [],
             "seed": config["seed"],

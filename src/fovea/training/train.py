@@ -41,6 +41,7 @@ def train(
     run: RunFolder,
     choices: Mapping[str, str],
     overrides: Sequence[str] = (),
+    arm: str | None = None,
 ) -> dict[str, Any]:
     """Train a run, test it once, and leave its record; take it up where it was interrupted.
 
@@ -50,7 +51,7 @@ def train(
         config: the resolved config.
         run: where the record goes.
         choices: the option chosen of each config group, for names and tags.
-        overrides: what composed the config, for the record.
+        overrides, arm: what composed the config, for the record.
 
     Returns:
         The run's summary.
@@ -59,7 +60,7 @@ def train(
         FoveaError: the config or the data does not allow it, or the folder is not this run's. A
             run that had no record before and took no step leaves none.
     """
-    recording = Recording(config, run, choices, overrides)
+    recording = Recording(config, run, choices, overrides, arm)
     with log_file(run.path / "train.log"):
         try:
             with quiet_libraries():

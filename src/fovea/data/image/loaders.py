@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -24,6 +23,7 @@ from fovea.config.errors import DataError
 from fovea.data.image.decoded import Decoder
 from fovea.data.image.fit import Decoding
 from fovea.data.image.source import Files, Images
+from fovea.data.order import EpochOrder, mixed_seed
 
 Batch = tuple[Tensor, Tensor]
 
@@ -62,71 +62,6 @@ class Finish:
         scale = 1 / (255 * torch.tensor(self.std, device=self.device))
         shift = -torch.tensor(self.mean, device=self.device) * 255 * scale
         return shift.view(1, -1, 1, 1), scale.view(1, -1, 1, 1)
-
-
-class EpochOrder:
-    """The samples of one rank in one epoch, as batches of indices.
-
-    In training every rank serves the same number of batches, and a last batch of a single image
-    is left out: batch normalisation has no variance for it.
-
-    Args:
-        rows: int64, the samples there are.
-        batch_size: samples per batch and rank.
-        seed: the run's seed.
-        shuffle: a new random order each epoch, instead of the order of the data.
-        rank, world_size: this process among those that share the epoch.
-
-    Attributes:
-        start: the batch the epoch is taken up at, after an interruption.
-    """
-
-    def __init__(
-        self,
-        rows: Tensor,
-        batch_size: int,
-        seed: int,
-        *,
-        shuffle: bool,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        self.rows = rows
-        self.batch_size = batch_size
-        self.seed = seed
-        self.shuffle = shuffle
-        self.rank = rank
-        self.world_size = world_size
-        self.epoch = 0
-        self.start = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; Lightning calls this."""
-        if epoch != self.epoch:
-            self.epoch, self.start = epoch, 0
-
-    def take_up(self, epoch: int, start: int) -> None:
-        """Go on with an epoch at its batch ``start``, from 0; ``len`` stays that of the epoch."""
-        self.epoch, self.start = epoch, start
-
-    def __len__(self) -> int:
-        full, rest = divmod(self._share, self.batch_size)
-        return full + (rest > (1 if self.shuffle and full else 0))
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self.shuffle:
-            generator = torch.Generator().manual_seed(mixed_seed(self.seed, self.epoch))
-            order = self.rows[torch.randperm(len(self.rows), generator=generator)]
-        else:
-            order = self.rows
-        share = order[self.rank :: self.world_size][: self._share]
-        return iter(share.split(self.batch_size)[self.start : len(self)])
-
-    @property
-    def _share(self) -> int:
-        if self.shuffle:
-            return len(self.rows) // self.world_size
-        return len(range(self.rank, len(self.rows), self.world_size))
 
 
 class _Loader(ABC):
@@ -254,11 +189,6 @@ class StreamingLoader(_Loader):
             if packet.reasons:
                 raise DataError(packet.reasons[0])
             yield packet.pixels, self._labels[packet.index]
-
-
-def mixed_seed(*parts: int) -> int:
-    """Return one 63-bit seed for a tuple of integers; near tuples give unrelated seeds."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 class _Batches:

@@ -36,11 +36,12 @@ from fovea.data.image.decoded import decode_in_order, decode_set
 from fovea.data.image.fingerprint import fingerprint
 from fovea.data.image.fit import Decoding, FitMode, decode_fitted, fit_images
 from fovea.data.image.inventory import Inventory, take_inventory
-from fovea.data.image.loaders import EpochOrder, Finish, HostLoader, InMemoryLoader, StreamingLoader
+from fovea.data.image.loaders import Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.image.memory import GIB, allowance
 from fovea.data.image.parts import Part, Protocol, ValidateOn, split_parts
 from fovea.data.image.source import Downloadable, Files, Images, Source, Spec
 from fovea.data.image.statistics import channel_statistics, flat_channels
+from fovea.data.order import EpochOrder
 
 log = logging.getLogger(__name__)
 

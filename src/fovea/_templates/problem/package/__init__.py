@@ -1,0 +1,1 @@
+"""A problem of its own: a number that is to be read off a series."""
