@@ -2,19 +2,14 @@
 
 import os
 
-from fovea.config.imports import quick_imports, without_packages
+from fovea.config.imports import quick_imports
 
 # A scheduler or a launcher numbers its own processes; Lightning would take these for one of them.
 for _variable in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
     os.environ.pop(_variable, None)
 
 with quick_imports():
+    import pytorch_lightning
     import torch
 
-    # Lightning imports torchmetrics, which imports these for plots and for metrics that no task
-    # here has: 2 s. A task that measures with one of them takes it from the list.
-    with without_packages("matplotlib", "scipy", "torchvision"):
-        import torchmetrics
-    import pytorch_lightning
-
-__all__ = ["pytorch_lightning", "torch", "torchmetrics"]
+__all__ = ["pytorch_lightning", "torch"]
