@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,3 +92,19 @@ def test_fewer_images_than_classes() -> None:
         "data.val_fraction=0.01: no stratified split of 40 images into 39 and 1, fewer than the 2 "
         "classes; set another data.val_fraction"
     )
+
+
+def test_the_samples_of_each_part_are_those_that_published_runs_had() -> None:
+    labels = (torch.arange(500) ** 2 % 7 % 3).tolist()  # 72, 286, 142 of each class
+    parts = split(Splits(images(labels), None), val_fraction=0.15, split_seed=3)
+    rows = {name: part.rows for name, part in parts.items()}
+    assert {name: part.labels.bincount().tolist() for name, part in parts.items()} == {
+        "train": [48, 195, 97],
+        "val": [9, 34, 17],
+        "test": [15, 57, 28],
+    }
+    assert all(each.equal(each.sort().values) for each in rows.values())
+    assert {
+        name: hashlib.sha256(each.numpy().astype("<i8").tobytes()).hexdigest()[:16]
+        for name, each in rows.items()
+    } == {"train": "11d986772695ac78", "val": "0975a8a1fe25ef6a", "test": "3503d6215c94ee26"}

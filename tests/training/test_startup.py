@@ -76,8 +76,8 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Started:
     return Started(told["age"], set(told["modules"]), told["overlap"], *runs)
 
 
-def test_the_first_step_waits_for_no_module_that_it_does_not_use(started: Started) -> None:
-    assert started.modules & {"pandas", "pyarrow", "wandb"} == set()
+def test_the_first_step_does_not_wait_for_the_tracker(started: Started) -> None:
+    assert "wandb" not in started.modules
 
 
 def test_metrics_that_need_torchvision_find_it(started: Started) -> None:

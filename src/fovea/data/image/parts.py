@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, Images, Splits
-from fovea.data.image.split import stratified_split
 
 ValidateOn = Literal["validation", "test"]
 
@@ -122,8 +122,12 @@ def _hold_out(
             f"{len(labels) - count} and {count}, fewer than the {present} classes; "
             f"set another data.{key}"
         )
-    halves = stratified_split(labels.numpy(), count, protocol.split_seed)
-    stay, go = (replace(part, rows=part.rows[half]) for half in halves)
+    from sklearn.model_selection import train_test_split  # 1 s, and only where needed
+
+    halves = train_test_split(
+        np.arange(len(labels)), test_size=count, random_state=protocol.split_seed, stratify=labels
+    )
+    stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in halves)
     return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training images")
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from fovea.config.imports import quick_imports
 from fovea.data.image.source import Images, Source, Spec, Splits
-from fovea.data.image.split import stratified_split
 
 _TEST_SIZE = 360
 _TEST_SEED = 0
@@ -29,10 +28,14 @@ class Digits(Source):
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
         with quick_imports():
             from sklearn.datasets import load_digits  # 1 s: only for this set
+            from sklearn.model_selection import train_test_split
 
         values, labels = load_digits(return_X_y=True)
         pixels = np.rint(values * 255 / 16).astype(np.uint8).reshape(-1, 8, 8, 1)
-        train, test = stratified_split(np.asarray(labels), _TEST_SIZE, _TEST_SEED)
+        halves = train_test_split(
+            np.arange(len(labels)), test_size=_TEST_SIZE, random_state=_TEST_SEED, stratify=labels
+        )
+        train, test = map(np.sort, halves)
 
         def part(index: NDArray[np.int64]) -> Images:
             return Images(torch.from_numpy(pixels[index]), torch.from_numpy(labels[index]).long())
