@@ -94,7 +94,16 @@ def test_workers_are_kept_alive(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1::2] == [line.replace("a", "b") for line in lines[::2]]
 
 
-def test_a_task_that_fails_or_kills_its_worker_fails_alone() -> None:
+def die_once(folder: str) -> list[int]:
+    """Kill this process the first time, then return the processes that have run this."""
+    (Path(folder) / str(os.getpid())).touch()
+    started = [int(file.name) for file in Path(folder).iterdir()]
+    if len(started) == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return started
+
+
+def test_a_task_that_fails_or_kills_its_worker_twice_fails_alone() -> None:
     tasks = ["live", "raise", "raise two", "die", "live", "exit", "live"]
     first, *failed, after, exited, last = run_in_workers(fail_or_die, tasks, [{}])
     assert len({first, after, last}) == 3  # each after a death in a fresh worker
@@ -105,6 +114,18 @@ def test_a_task_that_fails_or_kills_its_worker_fails_alone() -> None:
         "WorkerDiedError: worker died: exit code 3",
     ]
     assert isinstance(exited, WorkerDiedError)
+
+
+def test_a_task_whose_worker_was_killed_is_run_once_more(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (processes,) = run_in_workers(die_once, [str(tmp_path)], [{}])
+    assert isinstance(processes, list)
+    assert len(set(processes)) == 2
+    lines = capfd.readouterr().err.splitlines()
+    assert lines == [
+        "worker died: killed by signal 9 (out of memory?); its run is resumed by a new worker"
+    ]
 
 
 def test_an_interrupt_is_one_in_every_worker(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ def run_in_workers(
 ) -> list[Result | Exception]:
     """Run tasks in worker processes, as many at a time as there are environments.
 
-    A worker takes one task after another. What a task prints is printed here when it ends. A worker
-    that dies fails its own task only. An interrupt here (Ctrl-C) is a ``KeyboardInterrupt`` in each
-    worker; none outlives this call.
+    A worker takes one task after another. What a task prints is printed here when it ends. A task
+    whose worker dies is run once more, after those that wait; it fails when that worker dies too.
+    An interrupt here (Ctrl-C) is a ``KeyboardInterrupt`` in each worker; none outlives this call.
 
     Args:
         function: runs one task; it, the tasks and the results must be picklable.
@@ -57,6 +57,7 @@ def run_in_workers(
     """
     waiting = deque(enumerate(tasks))
     outcomes: dict[int, Result | Exception] = {}
+    repeated: set[int] = set()
     workers: list[_Worker] = []
     try:
         workers.extend(_Worker(function, each) for each in environments)
@@ -66,6 +67,11 @@ def run_in_workers(
                     worker.give(*waiting.popleft())
             for worker in _ready(workers):
                 index, outcome = worker.take()
+                if isinstance(outcome, WorkerDiedError) and index not in repeated:
+                    say(f"{outcome}; its run is resumed by a new worker", stderr=True)
+                    repeated.add(index)
+                    waiting.append((index, tasks[index]))  # last: fewer runs share the memory then
+                    continue
                 outcomes[index] = outcome
             if any(map(stop_at, outcomes.values())):
                 for worker in workers:
