@@ -41,6 +41,7 @@ OTHER_NUMBERS = [
     "trainer.stop={metric:train/accuracy,value:0.9}",
     "trainer.monitor=val/loss",
     "trainer.devices=2",
+    "callbacks=[{_target_:pytorch_lightning.callbacks.LearningRateMonitor}]",
 ]
 SAME_NUMBERS = [
     "experiment=quickstart epochs=10 schedule=constant model=mlp seed=0",

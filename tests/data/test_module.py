@@ -476,3 +476,35 @@ def test_fingerprint_is_of_the_content() -> None:
     other = Splits(images([0, 1] * 10, first=1), TWENTY.test)
     assert given(TWENTY).fingerprint == given(TWENTY, val_fraction=0.2, seed=3).fingerprint
     assert given(TWENTY).fingerprint != given(other).fingerprint
+
+
+def test_samples_are_named_by_row_and_content() -> None:
+    first = given(TWENTY)
+    names = first.samples("test")
+    assert names is not None
+    assert [name.rsplit(" ", 1)[0] for name in names] == ["test 0", "test 1", "test 2", "test 3"]
+    larger = given(TWENTY)
+    larger.serve({"in_channels": 3, "image_size": 8})  # the same samples for another network
+    assert larger.samples("test") == names
+    other = given(Splits(TWENTY.train, images([0, 1] * 2, first=101)))
+    assert not set(names) & set(other.samples("test") or [])
+
+
+def test_two_splits_share_the_samples_that_both_test() -> None:
+    whole = Splits(train=images([0, 1] * 10), test=None)
+    split = {"test_fraction": 0.5}
+    one, other = (
+        set(given(whole, split_seed=seed, **split).samples("test") or []) for seed in (0, 1)
+    )
+    assert len(one) == len(other) == 10
+    assert 0 < len(one & other) < 10
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_files_are_named_by_name_and_content(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_on(
+        path, folder_of_files((9,)), monkeypatch, val_fraction=0, skip_bad=True, batch_size=2
+    )
+    names = data.samples("test") or []
+    assert [name.split()[0] for name in names] == ["8.png", "10.png", "11.png"]
+    assert len({name.split()[1] for name in names}) == 3

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -375,3 +377,38 @@ def test_an_ignored_interrupt_stays_ignored(
 
 def test_threads(trained: Training) -> None:
     assert trained("trainer.threads=1").read("environment.json")["threads"] == 1
+
+
+def test_a_callback_by_config_hears_of_every_step(
+    trained: Training, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "listening_callbacks"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from pytorch_lightning import Callback\n\n\n"
+        "class Steps(Callback):\n"
+        "    seen = []\n\n"
+        "    def on_train_batch_end(self, trainer, *_):\n"
+        "        self.seen.append(trainer.global_step)\n\n\n"
+        "class Epochs(Callback):\n"
+        "    def on_train_epoch_end(self, trainer, pl_module):\n"
+        "        Steps.seen.append(-trainer.current_epoch)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FOVEA_TRUST", package.name)
+    both = [{"_target_": f"{package.name}.{name}"} for name in ("Steps", "Epochs")]
+    quiet = trained("trainer.limit_batches=5")
+    run = trained("trainer.limit_batches=5", callbacks=both)
+    from listening_callbacks import Steps  # pyright: ignore[reportMissingImports]
+
+    assert Steps.seen == [1, 2, 3, 4, 5, 0]
+    assert weights(run).equal(weights(quiet))
+    late = trained("trainer.limit_batches=5", callbacks=both[1:])
+    assert Steps.seen[6:] == [0]
+    assert weights(late).equal(weights(quiet))
+
+
+def test_predictions_name_their_samples(recorded: RunFolder) -> None:
+    samples = predictions(recorded)["sample"]
+    assert samples.is_unique
+    assert re.fullmatch("test 0 [0-9a-f]{12}", samples[0])

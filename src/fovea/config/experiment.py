@@ -12,7 +12,7 @@ from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.trust import shown
 
 GROUPS = tuple(each for each in schema.GROUPS if each not in ("tracking", "launcher"))
-VALUES = ("seed", "epochs", "batch_size", "select")
+VALUES = ("seed", "epochs", "batch_size", "select", "callbacks")
 _SWEEPER = ("params", "arms")
 _TRACKING = ("tags", "project")
 _OURS = (  # whose command it is, not whose experiment

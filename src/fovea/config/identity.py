@@ -162,7 +162,8 @@ def _node(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 def _is_default(key: str, value: Any, config: Mapping[str, Any]) -> bool:
     path, _, name = key.rpartition(".")
     if not path:
-        return False
+        root = Root.model_fields.get(key)
+        return root is not None and not root.is_required() and _text(value) == _text(root.default)
     if name == "_target_":
         return _same_class(value, _stated_target(path, config))
     argument = _argument(key, config)

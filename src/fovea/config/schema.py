@@ -47,6 +47,7 @@ class Root(BaseModel):
     epochs: types.Epochs
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
+    callbacks: list[dict[str, Any]] = []
     rerun: types.Unscientific[bool]
     skip_published: types.Unscientific[bool]
     stop_on_failure: types.Unscientific[bool]
@@ -81,6 +82,10 @@ def validate(config: Mapping[str, Any]) -> None:
         if node is not None and "_target_" not in node:
             raise ConfigError(f"{group}._target_: no value; see: fovea list {group}")
         _check_node(node or {}, path=group)
+    for index, node in enumerate(config.get("callbacks", [])):
+        if "_target_" not in node:
+            raise ConfigError(f"callbacks.{index}._target_: no value; name a class of Lightning's")
+        _check_node(node, path=f"callbacks.{index}")
     _check_pairs(config)
 
 

@@ -29,6 +29,7 @@ from fovea.config.compose import (
     without_hydra,
 )
 from fovea.config.errors import ConfigError, did_you_mean, one_line
+from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
 from fovea.config.identity import Scientific, run_id, scientific, settings
 from fovea.config.options import defaults_of
@@ -209,7 +210,8 @@ def chosen_by(name: str) -> dict[str, str]:
     folder = experiment(name) if name and "," not in name else None
     if folder is None:
         return {}
-    content = read_yaml(folder / "sweep.yaml", exponents=True) or {}
+    file = folder / "sweep.yaml"
+    content = check_experiment(read_yaml(file, exponents=True, limit=100_000), file)
     chosen: dict[str, str] = {}
     for each in content.get("defaults") or []:
         if isinstance(each, Mapping):

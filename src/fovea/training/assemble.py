@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from pytorch_lightning import Callback
 from torch import Tensor, nn
 
 from fovea.config.build import arguments, build, build_with, class_of, factory
 from fovea.config.errors import ConfigError, DataError, RecordError
 from fovea.config.trust import require_trusted
 from fovea.data.base import Data
-from fovea.problems.base import Task
+from fovea.problems.base import Stepping, Task
 from fovea.problems.probes import Probe
 from fovea.records import RunFolder
 from fovea.training.processor import flush_denormals, keep_freed_memory
@@ -28,6 +29,7 @@ class Lab:
     task: Task
     settings: TrainerSettings
     probe: Probe | None = None
+    callbacks: Sequence[Callback] = ()
 
 
 def assemble(config: Mapping[str, Any]) -> Lab:
@@ -47,6 +49,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         seed=config["seed"],
         channels_last=settings.channels_last,
     )
+    callbacks: list[Callback] = [build("callbacks", node) for node in config.get("callbacks", [])]
     model, inputs = build_model(config["model"], data.offers)
     data.serve(inputs)
     if settings.channels_last:
@@ -58,11 +61,22 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         loss=build("loss", config["loss"]),
         optimizer=factory("optimizer", config["optimizer"]),
         schedule=build("schedule", config["schedule"]),
-        stepping=settings.stepping,
+        stepping=_stepping(settings, callbacks),
         **data.offers,
     )
     probe = build("probe", config["probe"]) if config.get("probe") else None
-    return Lab(data, task, settings, probe)
+    return Lab(data, task, settings, probe, callbacks)
+
+
+def _stepping(settings: TrainerSettings, callbacks: Sequence[Callback]) -> Stepping:
+    """Return bursts of one step where a callback wants to hear of every batch."""
+    hooks = ("on_train_batch_start", "on_train_batch_end")
+    each_batch = any(
+        getattr(type(callback), hook) is not getattr(Callback, hook)
+        for callback in callbacks
+        for hook in hooks
+    )
+    return replace(settings.stepping, burst=1) if each_batch else settings.stepping
 
 
 def data_state(node: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:

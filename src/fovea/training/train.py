@@ -10,6 +10,7 @@ from math import isfinite
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
@@ -17,6 +18,7 @@ from pytorch_lightning.loggers import Logger
 from fovea.config.printing import say
 from fovea.data.base import Data
 from fovea.models.cost import count_macs, count_parameters
+from fovea.problems.predictions import Predictions
 from fovea.quantities import stored
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint
@@ -144,6 +146,7 @@ def _train(
         callbacks=[
             stopwatch,
             *settings.callbacks(lab.task),
+            *lab.callbacks,
             *([CompiledTraining()] if settings.compile else []),
             checkpoints,
         ],
@@ -197,8 +200,8 @@ def _test(
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
     run.write("data.json", data.describe())  # streamed samples left out are known only now
-    predictions = task.tested
-    assert predictions is not None
+    assert task.tested is not None
+    predictions = _named(task.tested, data)
     write_results(run, predictions, rows, name, settings.watched(task))
     kind = type(predictions)
     summary = {
@@ -225,6 +228,15 @@ def _test(
         pictures=predictions.pictures(),
         samples=[(each, predictions.caption(row)) for row, each in enumerate(pictures)],
     )
+
+
+def _named(predictions: Predictions, data: Data) -> Predictions:
+    """Return predictions with what names each sample in any run, where the data knows it."""
+    names, key = data.samples("test"), predictions.key
+    if names is None or key is None:
+        return predictions
+    rows = {**predictions.rows, key: np.array(names[: len(predictions)])}
+    return type(predictions)(rows, predictions.names)
 
 
 def _cost(lab: Lab) -> dict[str, int]:

@@ -248,14 +248,16 @@ def _held(
     for name, part in files.items():
         bad = set(about["bad"].get(name, ()))
         good = [item for item in range(len(part)) if item not in bad]
+        items = [part.items[item] for item in good]
         same = content[offset : offset + len(part)][good]
         offset += len(part)
         if pixels is not None and start + len(good) > len(pixels):
             raise ValueError("fewer images than files")
         if pixels is None:
-            parts[name] = Files([part.items[item] for item in good], part.labels[good], same)
+            parts[name] = Files(items, part.labels[good], same)
         else:
-            parts[name] = Images(pixels[start : start + len(good)], part.labels[good], same)
+            held_pixels = pixels[start : start + len(good)]
+            parts[name] = Images(held_pixels, part.labels[good], same, items)
         start += len(good)
     held = replace(splits, skipped=[*splits.skipped, *about["skipped"]], **parts)
     return Decoded(held, about["fingerprint"], Depth(**about["depth"]), mapped)

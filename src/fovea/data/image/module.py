@@ -7,9 +7,11 @@ of normalised ``(N, C, H, W)`` images and ``(N,)`` labels on the training device
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -244,6 +246,15 @@ class ImageData(Data):
         """Channels and side in pixels of the images served."""
         return self._served or (self.spec.channels, self.spec.image_size or 0)
 
+    def samples(self, part: PartName) -> list[str] | None:
+        """Return file name, or part and row, and a digest of the content, of each sample."""
+        found = self._ready.images[part]
+        if found.of.items is None:
+            return self._ready.tested if part == "test" else None
+        files = [found.of.items[row] for row in found.rows.tolist()]
+        root = f"{self.root}{os.sep}"
+        return [f"{file.name.removeprefix(root)} {_digest(file.read())}" for file in files]
+
     def pictures(self, count: int) -> list[NDArray[np.uint8]]:
         """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
         test = self._ready.images["test"]
@@ -298,6 +309,7 @@ class ImageData(Data):
         decoding = self._decoding._replace(bits=decoded.depth.bits)
         mean, std = self._normalization(parts["train"], decoding)
         flat = flat_channels(self._pixels(parts["train"], decoding, workers=0))
+        test = parts["test"]
         held = {name: self._fitted(part) for name, part in decoded.splits.parts.items()}
         parts = {name: replace(part, of=held[part.source]) for name, part in parts.items()}
         return _Parts(
@@ -311,6 +323,7 @@ class ImageData(Data):
             decoding=decoding,
             skipped=list(decoded.splits.skipped),
             mapped=decoded.mapped,
+            tested=_named_rows(test),
         )
 
     def _fitted(self, part: Images | Files) -> Images | Files:
@@ -318,7 +331,7 @@ class ImageData(Data):
             return part
         channels, size = self.served
         pixels = fit_images(part.pixels, size, channels, self.fit)
-        return Images(pixels, part.labels, part.content)
+        return replace(part, pixels=pixels)
 
     @property
     def decoding(self) -> Decoding:
@@ -429,6 +442,19 @@ class _Parts:
     decoding: Decoding
     skipped: list[str]
     mapped: bool  # the pixels are on disk, memory-mapped
+    tested: list[str] | None  # what names each test sample that is no file
+
+
+def _named_rows(part: Part) -> list[str] | None:
+    """Return part, row and digest of images that come from no files, as the set has them."""
+    if part.of.items is not None or isinstance(part.of, Files):
+        return None
+    pixels = part.of.pixels.numpy()
+    return [f"{part.source} {row} {_digest(pixels[row].tobytes())}" for row in part.rows.tolist()]
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:12]
 
 
 def _check_size(train: Part, batch_size: int) -> None:

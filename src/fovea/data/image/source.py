@@ -38,11 +38,13 @@ class Images:
         pixels: uint8, ``(N, H, W, C)``.
         labels: int64, ``(N,)``.
         content: see :class:`Files`.
+        items: the files they were decoded from, if they were.
     """
 
     pixels: Tensor
     labels: Tensor
     content: Tensor | None = None
+    items: Sequence[ImageFile] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
