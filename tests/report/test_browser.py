@@ -19,7 +19,8 @@ from fovea.records import all_runs, write_atomic
 from fovea.report.entries import recorded
 from fovea.report.page import page
 
-CHARTS = ("curves", "parallel", "confusion", "classes")
+CONFUSION, CLASSES, CELL = "chart-1", "chart-2", "cell-1"
+CHARTS = ("curves", "parallel", CONFUSION, CLASSES)
 
 
 class Page:
@@ -177,9 +178,10 @@ def test_another_metric_and_axis_redraw_the_curves(opened: Page) -> None:
 
 
 def test_a_cell_is_chosen_for_both_charts_of_classes(opened: Page) -> None:
-    before = [opened.marks(chart) for chart in ("confusion", "classes")]
-    Select(opened.one("#cell")).select_by_visible_text("lenet5, lr=0.02")
-    opened.wait(lambda: opened.marks("classes") != before[1])
+    before = [opened.marks(chart) for chart in (CONFUSION, CLASSES)]
+    Select(opened.one(f"#{CELL}")).select_by_visible_text("lenet5, lr=0.02")
+    opened.wait(lambda: opened.marks(CLASSES) != before[1])
+    opened.wait(lambda: opened.marks(CONFUSION) != before[0])
 
 
 def test_every_control_has_a_name_and_the_keyboard_reaches_it(opened: Page) -> None:
@@ -191,7 +193,7 @@ def test_every_control_has_a_name_and_the_keyboard_reaches_it(opened: Page) -> N
         active = opened.browser.switch_to.active_element
         active.send_keys(Keys.TAB)
         reached.add(opened.browser.switch_to.active_element.get_attribute("id"))
-    assert {"metric", "x", "colour", "lines", "outcome", "cell"} <= reached
+    assert {"metric", "x", "colour", "lines", "outcome", CELL} <= reached
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

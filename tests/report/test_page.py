@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from synthetic_runs import record
 
 from fovea import cli
+from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.records import all_runs
+from fovea.report import overview
 from fovea.report.entries import recorded
 from fovea.report.page import page
 
@@ -81,7 +84,7 @@ def test_names_are_text_wherever_they_stand(outputs: Path) -> None:
     assert not [tag for tag, _ in tags if tag == "img"]
     assert sum(tag == "script" for tag, _ in tags) == 3
     drawn = charts(html)
-    (row,) = drawn["classes"]["datasets"]["rows"]
+    (row,) = drawn["chart-2"]["datasets"]["rows"]
     assert row["names"] == [WICKED]
     assert drawn["curves"]["datasets"]["rows"][0]["y"] == {f"val/{WICKED}": [1.0]}
     assert WICKED in [attributes.get("value") for tag, attributes in tags if tag == "option"] or (
@@ -123,7 +126,11 @@ def test_a_hundred_runs_of_a_hundred_classes_stay_small(outputs: Path) -> None:
         record(outputs, f"{index:012x}", *overrides, accuracy=accuracy, epochs=150, classes=100)
     html = written(outputs)
     assert len(html.encode()) < 3_000_000
-    assert charts(html).keys() == {"curves", "parallel", "confusion", "classes"}
+    assert charts(html).keys() == {"curves", "parallel", "chart-1", "chart-2"}
+    assert re.findall(r'id="chart-\d" role="img" aria-label="(.*?)"', html) == [
+        "Confusion matrix",
+        "Accuracy on every class",
+    ]
 
 
 def test_what_there_is_nothing_of_is_left_out(outputs: Path) -> None:
@@ -138,6 +145,38 @@ def test_a_paper_table_is_put_in_as_it_is(outputs: Path) -> None:
     assert "<table><tr><td>of the paper</td></tr></table>" in written(
         outputs, quickstart="<table><tr><td>of the paper</td></tr></table>"
     )
+
+
+class Errors(Predictions):
+    """Of a problem that draws its metric over its runs, and nothing of single cells."""
+
+    def metrics(self) -> dict[str, float]:
+        return {}
+
+    @classmethod
+    def charts(cls, runs: Sequence[RecordedRun]) -> list[Chart]:
+        rows = [{"run": run.id, "error": run.summary["metrics"]["test/mae"]} for run in runs]
+        specification = {
+            "data": {"name": "rows"},
+            "mark": "bar",
+            "encoding": {"x": {"field": "run"}, "y": {"field": "error"}},
+            "transform": [{"calculate": "1 - datum.error", "as": "rest"}],
+        }
+        empty = Chart("Nothing", "of nothing", "", specification, [])
+        return [Chart("Errors", "Error of <every> run", "Test part.", specification, rows), empty]
+
+
+def test_a_problem_draws_charts_of_its_own(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overview, "predictions_class", lambda _: Errors)
+    record(outputs, "a", metrics={"test/mae": 0.5})
+    html = written(outputs)
+    drawn = charts(html)["chart-1"]
+    assert drawn["datasets"] == {"rows": [{"run": "a", "error": 0.5}]}
+    assert drawn["params"] == [{"name": "shown", "value": None}]  # the page's filter
+    assert [list(each) for each in drawn["transform"]] == [["filter"], ["calculate", "as"]]
+    assert re.findall("<h2>(.*?)</h2>", html) == ["Runs", "Learning curves", "Errors"]
+    assert 'aria-label="Error of &lt;every&gt; run"' in html
+    assert 'id="cell-1"' not in html
 
 
 def report(*arguments: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +13,48 @@ from numpy.typing import NDArray
 from fovea.quantities import Quantity
 
 Rows = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """A tested run, as charts of its problem read it.
+
+    Args:
+        id: of the run.
+        cell: what tells its cell (the runs that differ in the seed only) from others.
+        summary: of its record.
+        read: reads the named rows of its test; ``None`` where they are missing or damaged, which
+            the page then reports.
+    """
+
+    id: str
+    cell: str
+    summary: Mapping[str, Any]
+    read: Callable[..., Predictions | None]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of recorded runs, which the report draws.
+
+    Args:
+        section: the heading it stands below; charts of one section stand side by side.
+        title: what it shows.
+        note: the sentence below it.
+        specification: Vega-Lite, whose data is named ``rows``. The page adds size and colours.
+        rows: what it draws; without any it is left out.
+        by_cell: the page shows the rows of one ``cell``, which its reader chooses. Otherwise it
+            shows those of every ``run`` that its filter lets through.
+        missing: what is not drawn, and why.
+    """
+
+    section: str
+    title: str
+    note: str
+    specification: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]]
+    by_cell: bool = False
+    missing: Sequence[str] = ()
 
 
 class Predictions(ABC):
@@ -78,6 +121,11 @@ class Predictions(ABC):
     def pictures(self) -> dict[str, bytes]:
         """Return PNG files of the record, by name."""
         return {}
+
+    @classmethod
+    def charts(cls, runs: Sequence[RecordedRun]) -> list[Chart]:
+        """Return what the report draws of tested runs of this problem."""
+        return []
 
     def take(self, index: Sequence[int] | NDArray[np.int64]) -> Self:
         """Return some of the samples, repeated ones too: bootstrap of what is no mean."""

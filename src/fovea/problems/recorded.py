@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,12 +47,25 @@ def predictions_of(run: RunFolder, *columns: str) -> Predictions:
         RecordError: they are missing or damaged.
     """
     data = run.read("data.json")
-    target = run.summary.get("predictions", _EARLIER)
-    kind: type[Predictions] = class_of("predictions", {"_target_": target})
+    kind = predictions_class(predictions_target(run.summary))
     try:
         return kind.checked(_read(run, columns), data)
     except (ValueError, TypeError) as error:
         raise _damaged(run, str(error)) from error
+
+
+def predictions_target(summary: Mapping[str, Any]) -> str:
+    """Return what a record names as the class of its predictions."""
+    return str(summary.get("predictions", _EARLIER))
+
+
+def predictions_class(target: str) -> type[Predictions]:
+    """Import a class of predictions.
+
+    Raises:
+        ConfigError: it is not trusted, or its code is gone.
+    """
+    return class_of("predictions", {"_target_": target})
 
 
 def verify(run: RunFolder) -> list[Disagreement] | None:

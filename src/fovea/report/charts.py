@@ -12,25 +12,47 @@ from typing import Any
 
 import altair as alt
 
+from fovea.problems.predictions import Chart
 from fovea.report.coordinates import RESULT
 
 ROWS = alt.NamedData(name="rows")  # what a page fills in
 
 _SHOWN = alt.param(name="shown", value=None)
 _IS_SHOWN = "shown == null || indexof(shown, datum.run) >= 0"
-_SHARE = "test(/accuracy|f1|recall|precision/, metric)"
 _INK = "currentColor"
 _FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif'  # the page's
-_ACCENT = "#4878d0"
 _NAME_WIDTH = 250  # of a line's name, in pixels
+_HEIGHT = 420  # of a problem's chart, in pixels
 _PALETTE = [
     *("#4878d0", "#ee854a", "#6acc64", "#d65f5f", "#956cb4"),
     *("#8c613c", "#dc7ec0", "#82a0a0", "#c9a227", "#4fb3bf"),
 ]
 
+_CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": _INK,
+        "titleColor": _INK,
+        "domainColor": _INK,
+        "tickColor": _INK,
+        "gridColor": _INK,
+        "domainOpacity": 0.4,
+        "tickOpacity": 0.4,
+        "gridOpacity": 0.12,
+        "labelFontSize": 11,
+    },
+    "legend": {"labelColor": _INK, "labelLimit": _NAME_WIDTH - 40, "labelFontSize": 12},
+    "text": {"color": _INK},
+}
 
-def learning_curves() -> dict[str, Any]:
+
+def learning_curves(shares: Sequence[str]) -> dict[str, Any]:
     """Metrics over the training, one line per run, per cell or per colour.
+
+    Args:
+        shares: the metrics that are shares of 1: their axis is in percent.
 
     A row is a run: ``run``, ``cell``, ``keys`` (its value of every key to colour by), ``at``
     (0, 1, … as many as points), ``x`` (``epoch``, ``step``, ``seconds`` → numbers) and ``y``
@@ -74,7 +96,7 @@ def learning_curves() -> dict[str, Any]:
     number = alt.Axis(
         title=None,
         tickCount=6,
-        labelExpr=f"{_SHARE} ? format(datum.value, '.1~%') : datum.label",
+        labelExpr="indexof(shares, metric) >= 0 ? format(datum.value, '.1~%') : datum.label",
     )
     common = {
         "x": alt.X("x:Q", axis=axis, scale=alt.Scale(nice=False, zero=False)),
@@ -112,7 +134,9 @@ def learning_curves() -> dict[str, Any]:
             alt.Tooltip("highest:Q", title="highest", format=".4g"),
         ],
     )
-    chart = alt.layer(band, line).add_params(_SHOWN, metric, colour, lines, x, highlight)
+    percent = alt.param(name="shares", value=list(shares))
+    params = (_SHOWN, percent, metric, colour, lines, x, highlight)
+    chart = alt.layer(band, line).add_params(*params)
     return _specification(chart, height=340)
 
 
@@ -176,86 +200,26 @@ def parallel_coordinates(axes: Sequence[str]) -> dict[str, Any]:
     return _specification(alt.layer(line, halo, text), height=300)
 
 
-def per_class_accuracy() -> dict[str, Any]:
-    """The accuracy on every class of one cell: its runs as points, their mean as a line.
+def of_problem(chart: Chart, control: str) -> dict[str, Any]:
+    """Return the specification of a problem's own chart, as the page draws it.
 
-    A row is a run: ``run``, ``cell``, and per class its ``names``, ``accuracy`` and ``order``.
+    Args:
+        chart: as the problem declares it.
+        control: the control by which a cell is chosen, where the chart shows one.
     """
-    base = (
-        alt.Chart(ROWS)
-        .transform_filter("datum.cell === cell")
-        .transform_flatten(["names", "accuracy", "order"])
-    )
-    y = alt.Y(
-        "names:N",
-        sort=alt.EncodingSortField("order", op="min"),
-        axis=alt.Axis(title=None, labelLimit=110, labelOverlap=True, grid=True),
-    )
-    axis = alt.Axis(title="accuracy", format=".1~%", tickCount=6)
-    scale = alt.Scale(zero=False, domainMax=1, nice=True)
-    mean = base.mark_tick(color=_ACCENT, thickness=3, size=16).encode(
-        x=alt.X("mean(accuracy):Q", axis=axis, scale=scale), y=y
-    )
-    points = base.mark_circle(size=42, opacity=0.6, color=_ACCENT).encode(
-        x=alt.X("accuracy:Q", axis=axis, scale=scale),
-        y=y,
-        tooltip=["run:N", "names:N", alt.Tooltip("accuracy:Q", format=".2%")],
-    )
-    return _specification(alt.layer(points, mean).add_params(_control("cell")), height=420)
-
-
-def confusion() -> dict[str, Any]:
-    """The confusion matrix of one cell, summed over its runs, coloured by share of the row.
-
-    A row is a cell: ``cell``, ``names``, and one number per entry that is not 0 in ``true``,
-    ``predicted`` (indices of names) and ``count``.
-    """
-    base = (
-        alt.Chart(ROWS)
-        .transform_filter("datum.cell === cell")
-        .transform_flatten(["true", "predicted", "count"])
-        .transform_joinaggregate(total="sum(count)", groupby=["true"])
-        .transform_calculate(
-            share="datum.count / datum.total",
-            label="datum.names[datum.true]",
-            guess="datum.names[datum.predicted]",
-        )
-    )
-    names = {"labelLimit": 110, "labelOverlap": True, "grid": False}
-    x = alt.X(
-        "guess:N",
-        sort=alt.EncodingSortField("predicted", op="min"),
-        axis=alt.Axis(title="predicted", labelAngle=-60, **names),
-    )
-    y = alt.Y(
-        "label:N",
-        sort=alt.EncodingSortField("true", op="min"),
-        axis=alt.Axis(title="true", **names),
-    )
-    cells = base.mark_rect(color=_ACCENT).encode(
-        x=x,
-        y=y,
-        opacity=alt.Opacity(
-            "share:Q", scale=alt.Scale(type="sqrt", domain=[0, 1], range=[0.03, 1]), legend=None
-        ),
-        tooltip=[
-            alt.Tooltip("label:N", title="true"),
-            alt.Tooltip("guess:N", title="predicted"),
-            alt.Tooltip("count:Q", title="samples"),
-            alt.Tooltip("share:Q", title="share of the class", format=".2%"),
-        ],
-    )
-    counts = (
-        base.transform_filter("length(datum.names) <= 15")
-        .mark_text(fontSize=10)
-        .encode(
-            x=x,
-            y=y,
-            text="count:Q",
-            color=alt.when("datum.share > 0.5").then(alt.value("white")).otherwise(alt.value(_INK)),
-        )
-    )
-    return _specification(alt.layer(cells, counts).add_params(_control("cell")), height=420)
+    given = dict(chart.specification)
+    if chart.by_cell:
+        bind = {"element": f"#{control}", "event": "change"}
+        param: dict[str, Any] = {"name": "cell", "bind": bind}
+        shown = "datum.cell === cell"
+    else:
+        param, shown = {"name": "shown", "value": None}, _IS_SHOWN
+    placed = {
+        "config": given.get("config", {}) | _CONFIG,
+        "params": [*given.get("params", []), param],
+        "transform": [{"filter": shown}, *given.get("transform", [])],
+    }
+    return {"width": "container", "height": _HEIGHT} | given | placed
 
 
 def _control(name: str) -> alt.Parameter:
@@ -264,22 +228,4 @@ def _control(name: str) -> alt.Parameter:
 
 
 def _specification(chart: alt.LayerChart | alt.FacetChart, height: int) -> dict[str, Any]:
-    config = {
-        "background": "transparent",
-        "font": _FONT,
-        "view": {"stroke": None},
-        "axis": {
-            "labelColor": _INK,
-            "titleColor": _INK,
-            "domainColor": _INK,
-            "tickColor": _INK,
-            "gridColor": _INK,
-            "domainOpacity": 0.4,
-            "tickOpacity": 0.4,
-            "gridOpacity": 0.12,
-            "labelFontSize": 11,
-        },
-        "legend": {"labelColor": _INK, "labelLimit": _NAME_WIDTH - 40, "labelFontSize": 12},
-        "text": {"color": _INK},
-    }
-    return chart.properties(width="container", height=height).configure(**config).to_dict()
+    return chart.properties(width="container", height=height).configure(**_CONFIG).to_dict()

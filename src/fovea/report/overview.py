@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
-import numpy as np
-
 from fovea.config.errors import FoveaError
-from fovea.problems.classification.predictions import ClassPredictions
-from fovea.problems.recorded import predictions_of
+from fovea.problems.predictions import Chart, Predictions, RecordedRun
+from fovea.problems.recorded import predictions_class, predictions_of, predictions_target
+from fovea.quantities import find, of_record, watched
 from fovea.report.differences import differing
 from fovea.report.entries import Entry
 
 _POINTS = 12_000  # of all learning curves, for each metric; longer histories are thinned evenly
-_CONFUSIONS = 100_000  # entries of all confusion matrices that are not 0
 
 Rows = list[dict[str, Any]]
 
@@ -30,6 +29,7 @@ class Overview:
     Attributes:
         keys: the settings in which they differ, the seed last.
         cells: of each run, what tells its cell (the runs that differ in the seed only) from others.
+        watched: the quantity by which most runs were watched.
         metrics: the names of the final metrics, those of the test part first.
     """
 
@@ -40,13 +40,14 @@ class Overview:
         self.hyperparameters = [key for key in self.keys if key not in ("seed", "experiment")]
         self._telling = self._telling_keys()
         self.cells = [self._cell(entry) for entry in entries]
+        self.watched = _watched(entries)
         names = {name for entry in entries for name in entry.metrics}
         parts = ("test/", "val/", "train/")
         self.metrics = sorted(
             names,
             key=lambda name: (
                 next((place for place, part in enumerate(parts) if name.startswith(part)), 9),
-                "accuracy" not in name,
+                self.watched not in name,
                 name,
             ),
         )
@@ -67,50 +68,35 @@ class Overview:
             if entry.history
         ]
 
-    def per_class(self) -> Rows:
-        """Return the accuracy on every class, of the runs that have it."""
-        rows = []
-        for entry, cell in zip(self.entries, self.cells, strict=True):
-            if accuracies := entry.summary.get("per_class_accuracy"):
-                row = {"run": entry.id, "cell": cell, "names": list(accuracies)}
-                values = [_short(value) for value in accuracies.values()]
-                rows.append(row | {"accuracy": values, "order": list(range(len(values)))})
-        return rows
+    def shares(self) -> list[str]:
+        """Return the metrics that are shares of 1 in every run that recorded them."""
+        of_metric: dict[str, set[str]] = {}
+        for entry in self.entries:
+            quantities = of_record(entry.summary)
+            for metric in {key for row in entry.history for key in row}:
+                of_metric.setdefault(metric, set()).add(find(metric, quantities).format)
+        return sorted(metric for metric, formats in of_metric.items() if formats == {"percent"})
 
-    def confusions(self) -> tuple[Rows, list[str]]:
-        """Return the confusion matrix of every cell, and why some runs or cells have none."""
-        cells: dict[str, list[Entry]] = {}
+    def of_problems(self) -> tuple[list[list[Chart]], list[str]]:
+        """Return the charts of each problem that runs are of, and why some are not drawn."""
+        runs: dict[str, list[tuple[Entry, str]]] = {}
         for entry, cell in zip(self.entries, self.cells, strict=True):
             if entry.metrics and entry.recorded:
-                cells.setdefault(cell, []).append(entry)
-        rows: Rows = []
+                runs.setdefault(predictions_target(entry.summary), []).append((entry, cell))
+        charts: list[list[Chart]] = []
         missing: list[str] = []
-        size = 0
-        for cell, members in cells.items():
-            names: list[str] = []
-            labels, guesses = np.zeros((2, 0), np.int64)
-            for entry in members:
-                try:
-                    predictions = predictions_of(entry.folder, "label", "prediction")
-                except FoveaError as error:
-                    missing.append(str(error))
-                    continue
-                if not isinstance(predictions, ClassPredictions):
-                    continue
-                names = max(names, predictions.classes, key=len)
-                labels = np.concatenate([labels, predictions.labels])
-                guesses = np.concatenate([guesses, predictions.guesses])
-            pairs, counts = np.unique(labels * len(names) + guesses, return_counts=True)
-            if not len(pairs):
+        for target, members in runs.items():
+            try:
+                kind = predictions_class(target)
+            except FoveaError as error:
+                count = "1 run" if len(members) == 1 else f"{len(members)} runs"
+                missing.append(f"charts of the problem of {count}, if it has any: {error}")
                 continue
-            size += len(pairs)
-            if size > _CONFUSIONS:
-                missing.append(f"the confusion matrix of {cell}: too many for one file")
-                continue
-            true, predicted = np.divmod(pairs, len(names))
-            row = {"cell": cell, "names": names, "count": counts.tolist()}
-            rows.append(row | {"true": true.tolist(), "predicted": predicted.tolist()})
-        return rows, missing
+            damaged: dict[str, None] = {}
+            own = kind.charts([_readable(entry, cell, damaged) for entry, cell in members])
+            charts.append(own)
+            missing += [reason for chart in own for reason in chart.missing] + list(damaged)
+        return charts, missing
 
     def _telling_keys(self) -> list[str]:
         """Return the keys a cell is told by: its arm, and what differs within one."""
@@ -129,6 +115,25 @@ class Overview:
             value = self.value(entry, key)
             told.append(value if within == key else f"{within}={value}")
         return ", ".join(told)
+
+
+def _readable(entry: Entry, cell: str, damaged: dict[str, None]) -> RecordedRun:
+    """Return a run as charts read it; what cannot be read is added to the damaged ones."""
+
+    def read(*columns: str) -> Predictions | None:
+        try:
+            return predictions_of(entry.folder, *columns)
+        except FoveaError as error:
+            damaged[str(error)] = None
+            return None
+
+    return RecordedRun(entry.id, cell, entry.summary, read)
+
+
+def _watched(entries: Sequence[Entry]) -> str:
+    """Return the quantity by which most runs were watched; ``loss`` where none was tested."""
+    counts = Counter(watched(entry.summary) for entry in entries if entry.metrics)
+    return counts.most_common(1)[0][0] if counts else "loss"
 
 
 def _curve(entry: Entry, most: int) -> dict[str, Any]:

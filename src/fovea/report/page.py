@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fovea import __version__
+from fovea.problems.predictions import Chart
 from fovea.report import charts
 from fovea.report.coordinates import coordinates
 from fovea.report.entries import Entry
@@ -24,6 +27,23 @@ from fovea.tables.html import STYLE
 
 _NAMED = 12  # cells that have a colour each, at first
 _ASSETS = Path(__file__).parent / "assets"
+
+
+@dataclass(frozen=True)
+class Section:
+    """The charts of one problem below one heading.
+
+    Args:
+        heading: theirs.
+        control: the id of the control that chooses a cell.
+        cells: to be chosen from; empty where no chart shows a single one.
+        charts: by the id of their element.
+    """
+
+    heading: str
+    control: str
+    cells: list[str]
+    charts: dict[str, Chart]
 
 
 def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder: Path) -> str:
@@ -36,23 +56,27 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
         folder: where the file will be: links to the runs are relative to it.
     """
     overview = Overview(entries)
-    curves, per_class = overview.curves(), overview.per_class()
-    confusions, missing = overview.confusions()
-    results = _results(overview)
+    curves, results = overview.curves(), _results(overview)
+    own, missing = overview.of_problems()
+    sections = _sections(own)
     drawn = {
         name: specification | {"datasets": {charts.ROWS.name: rows}}
         for name, specification, rows in (
-            ("curves", charts.learning_curves(), curves),
+            ("curves", charts.learning_curves(overview.shares()), curves),
             (
                 "parallel",
                 charts.parallel_coordinates(overview.hyperparameters),
                 _coordinates(overview, results),
             ),
-            ("confusion", charts.confusion(), confusions),
-            ("classes", charts.per_class_accuracy(), per_class),
+            *(
+                (id, charts.of_problem(chart, section.control), chart.rows)
+                for section in sections
+                for id, chart in section.charts.items()
+            ),
         )
         if rows
     }
+    metrics = list(dict.fromkeys(metric for row in curves for metric in row["y"]))
     lines = listing(overview, folder)
     statuses = [entry.status for entry in entries]
     environment = Environment(
@@ -76,14 +100,39 @@ def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder
         tables={name: Markup(table) for name, table in tables.items()},
         runs=lines,
         numeric={key for line in lines for key, cell in line.cells.items() if cell.is_number},
-        metrics=list(dict.fromkeys(metric for row in curves for metric in row["y"])),
+        metrics=metrics,
+        metric=_preferred(metrics, overview.watched),
         colours=["cell", *overview.keys],
         colour="cell" if len(set(overview.cells)) <= _NAMED else overview.keys[0],
         several=len(set(overview.cells)) < len(entries),
         results=list(results),
-        cells=list(dict.fromkeys(row["cell"] for row in [*confusions, *per_class])),
+        sections=sections,
         missing=missing,
     )
+
+
+def _sections(problems: Sequence[Sequence[Chart]]) -> list[Section]:
+    """Return the charts of each problem that have rows, by their headings."""
+    number = count(1)
+    sections = []
+    for own in problems:
+        headings: dict[str, dict[str, Chart]] = {}
+        for chart in own:
+            if chart.rows:
+                headings.setdefault(chart.section, {})[f"chart-{next(number)}"] = chart
+        for heading, members in headings.items():
+            rows = [row for chart in members.values() if chart.by_cell for row in chart.rows]
+            cells = list(dict.fromkeys(row["cell"] for row in rows))
+            sections.append(Section(heading, f"cell-{len(sections) + 1}", cells, members))
+    return sections
+
+
+def _preferred(metrics: Sequence[str], watched: str) -> str | None:
+    """Return the curve that is shown at first: that of the quantity by which runs were watched."""
+    for name in (f"val/{watched}", f"train/{watched}", *metrics):
+        if name in metrics:
+            return name
+    return None
 
 
 def _results(overview: Overview) -> dict[str, list[float | None]]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.problems.predictions import Predictions, Rows
+from fovea.problems.predictions import Chart, Predictions, RecordedRun, Rows
 from fovea.quantities import Quantity
 
 _TOP = 5
@@ -124,6 +124,12 @@ class ClassPredictions(Predictions):
         from fovea.problems.classification.figures import confusion_figure
 
         return {"confusion.png": confusion_figure(self.confusion(), self.classes)}
+
+    @classmethod
+    def charts(cls, runs: Sequence[RecordedRun]) -> list[Chart]:
+        from fovea.problems.classification.charts import class_charts
+
+        return class_charts(runs)
 
     def _macro_f1(self) -> float:
         size = int(max(self.guesses.max(), self.labels.max())) + 1
