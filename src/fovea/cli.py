@@ -147,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser(
         "report",
-        help="write runs as one HTML file: table, curves, hyper-parameters, confusion",
+        help="write runs as one HTML file: table, curves, hyper-parameters, their problem's charts",
         description="Writes outputs/reports/NAME.html, or runs.html of several experiments or of "
         "all runs. The file needs neither a server nor a network.",
     )

@@ -90,8 +90,8 @@ def of_record(summary: Mapping[str, Any]) -> dict[str, Quantity]:
 def find(metric: str, quantities: Mapping[str, Quantity]) -> Quantity:
     """Return the quantity of a metric.
 
-    ``test/accuracy_shift_2`` is an ``accuracy_shift_2``, or else an ``accuracy``: parts before a
-    slash and, where the whole is not declared, numbers and words after an underscore are left off.
+    ``test/mae_shift_2`` is a ``mae_shift_2``, or else a ``mae``: parts before a slash and, where
+    the whole is not declared, numbers and words after an underscore are left off.
     """
     name = metric.rpartition("/")[2]
     while name:
@@ -102,7 +102,7 @@ def find(metric: str, quantities: Mapping[str, Quantity]) -> Quantity:
 
 
 def watched(summary: Mapping[str, Any]) -> str:
-    """Return the quantity by which a run was watched, for instance ``accuracy``."""
+    """Return the quantity by which a run was watched, for instance ``mae``."""
     if isinstance(named := summary.get("monitor"), str):
         return named.rpartition("/")[2]
     return main_quantity(summary.get("metrics", {}), of_record(summary))

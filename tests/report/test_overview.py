@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from synthetic_runs import predict, record
 
-from fovea.records import all_runs
 from fovea.problems.classification import charts
+from fovea.records import all_runs
 from fovea.report import overview
 from fovea.report.entries import recorded
 from fovea.report.overview import Overview

@@ -174,7 +174,7 @@ def test_a_problem_draws_charts_of_its_own(outputs: Path, monkeypatch: pytest.Mo
     assert drawn["datasets"] == {"rows": [{"run": "a", "error": 0.5}]}
     assert drawn["params"] == [{"name": "shown", "value": None}]  # the page's filter
     assert [list(each) for each in drawn["transform"]] == [["filter"], ["calculate", "as"]]
-    assert re.findall("<h2>(.*?)</h2>", html) == ["Runs", "Learning curves", "Errors"]
+    assert re.findall("^  <h2>(.*?)</h2>", html, re.M) == ["Runs", "Learning curves", "Errors"]
     assert 'aria-label="Error of &lt;every&gt; run"' in html
     assert 'id="cell-1"' not in html
 
