@@ -16,7 +16,7 @@ from fovea.cli import main
 from fovea.config.errors import DataError, RecordError
 from fovea.data.sources.digits import Digits
 from fovea.problems.classification.task import Classification
-from fovea.records import RunFolder, all_runs, find_run, run_folder
+from fovea.records import RunFolder, all_runs, find_run, replace_by_rerun, run_folder
 from fovea.sweep.plan import plan_command
 
 ID = "0123456789ab"
@@ -179,7 +179,7 @@ def test_nothing_is_written_or_deleted_through_a_link(
         )
     assert (content(canary), content(run.path)) == before
     with pytest.raises(RecordError, match="a symbolic link"):
-        run.discard(entry or "checkpoints") if entry else run.replace_by_rerun()
+        run.discard(entry or "checkpoints") if entry else replace_by_rerun(run)
     assert content(canary) == before[0]
 
 
@@ -349,13 +349,13 @@ def test_a_replacement_that_was_killed_is_completed(
 
     monkeypatch.setattr(Path, "rename", killed)
     with pytest.raises(KeyboardInterrupt):
-        old.replace_by_rerun()
+        replace_by_rerun(old)
     monkeypatch.undo()
-    assert old.replace_by_rerun()
+    assert replace_by_rerun(old)
     assert old.metrics == {"test/accuracy": 1.0}
     assert content(old.path).keys() == {"notes.txt", "summary.json"}
     assert content(outputs / "runs" / ".replaced") == {}
-    assert not old.replace_by_rerun()
+    assert not replace_by_rerun(old)
 
 
 # Data.

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from fovea.quantities import of_record
+from fovea.records.quantities import of_record
 from fovea.tables.expressions import Reading, parse
 
 QUANTITIES = of_record({})

@@ -12,7 +12,7 @@ from PIL import Image
 
 from fovea.problems.classification.figures import confusion_figure
 from fovea.problems.figures import contact_sheet
-from fovea.quantities import Quantity
+from fovea.records.quantities import Quantity
 from fovea.training.checkpoints import Watched
 from fovea.training.tracking.figures import learning_curves, overlaid_curves
 

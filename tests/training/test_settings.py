@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fovea.problems.classification.predictions import ClassPredictions
-from fovea.quantities import COMMON
+from fovea.records.quantities import COMMON
 from fovea.training.settings import TrainerSettings
 
 

@@ -13,8 +13,8 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, FoveaError
 from fovea.config.printing import say
-from fovea.quantities import watched
 from fovea.records import RunFolder, find_run, write_atomic
+from fovea.records.quantities import watched
 
 _NAMED = 6  # runs that a picture's name lists
 

@@ -17,8 +17,8 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import DataError
 from fovea.config.printing import say, spreadsheet_cell
-from fovea.deleting import require_own
 from fovea.records import find_run, write_atomic
+from fovea.records.deleting import require_own
 
 _SHEET = 100  # pictures on a contact sheet
 _NONE = "no prediction"  # what a network says whose outputs are no numbers

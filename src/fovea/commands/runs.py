@@ -13,8 +13,8 @@ from fovea.config import paths
 from fovea.config.console import console
 from fovea.config.errors import ConfigError, RecordError, did_you_mean
 from fovea.config.printing import say
-from fovea.quantities import Quantity, find, of_record, watched
 from fovea.records import RunFolder, all_runs
+from fovea.records.quantities import Quantity, find, of_record, watched
 
 _FIRST = ("id", "model", "data", "seed", "experiment", "status", "epochs")
 _LAST = ("seconds", "started")

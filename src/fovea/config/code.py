@@ -13,7 +13,6 @@ _SOURCE = Path(__file__).resolve().parents[2]
 _TRAINING = "fovea.training.train"
 _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.config",
-    "fovea.deleting",
     "fovea.sweep.launchers",
     "fovea.records",
     "fovea.tables",
@@ -22,6 +21,7 @@ _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.training.quiet",
     "fovea.training.tracking",
 )
+_OF_NUMBERS = ("fovea.records.quantities",)  # says which epoch is best
 
 
 def code_of(config: Mapping[str, Any]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def code_of(config: Mapping[str, Any]) -> dict[str, str]:
     found: dict[str, str] = {}
     while waiting:
         module = waiting.pop()
-        if module in found or module.startswith(_NO_NUMBERS):
+        if module in found or (module.startswith(_NO_NUMBERS) and module not in _OF_NUMBERS):
             continue
         if (file := _file(module)) is not None:
             found[module], imported = _read(file)

@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 
 from fovea.optim.schedules import Schedule, per_step
 from fovea.problems.predictions import Predictions
-from fovea.quantities import COMMON, Quantity
+from fovea.records.quantities import COMMON, Quantity
 
 BURST_SECONDS = 0.1
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.quantities import Quantity
+from fovea.records.quantities import Quantity
 
 Rows = Mapping[str, NDArray[Any]]
 

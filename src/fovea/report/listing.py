@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fovea.quantities import find, of_record
+from fovea.records.quantities import find, of_record
 from fovea.report.entries import Entry
 from fovea.report.overview import Overview
 

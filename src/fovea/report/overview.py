@@ -11,7 +11,7 @@ from typing import Any
 from fovea.config.errors import FoveaError
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.problems.recorded import predictions_class, predictions_of, predictions_target
-from fovea.quantities import find, of_record, watched
+from fovea.records.quantities import find, of_record, watched
 from fovea.report.differences import differing
 from fovea.report.entries import Entry
 

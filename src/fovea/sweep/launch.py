@@ -7,7 +7,8 @@ from typing import Any
 
 from fovea.config.build import build
 from fovea.config.printing import say
-from fovea.quantities import find, of_record, watched
+from fovea.records import replace_by_rerun
+from fovea.records.quantities import find, of_record, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import missing_probe, probes
@@ -49,7 +50,7 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
         status = run.status
         if not free and status == "finished":
             say(f"{run.id} is being trained again by another process: left to it")
-        if not free or run.replace_by_rerun():  # a rerun that was killed when it had finished
+        if not free or replace_by_rerun(run):  # a rerun that was killed when it had finished
             return None
         if status == "finished" and not planned.config["rerun"]:
             return _measure_probe(planned)
@@ -58,7 +59,7 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
         beside = planned.config["rerun"] and status in ("finished", "damaged")
         folder = run.rerun if beside else run
         summary = train(planned.config, folder, planned.choices, planned.overrides, planned.arm)
-        run.replace_by_rerun()
+        replace_by_rerun(run)
     say(
         f"{summary['id']}  {summary['name']:<28} {_result(summary)}  {summary['seconds']:7.1f} s",
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from fovea.config.errors import ConfigError, did_you_mean
-from fovea.quantities import find, main_quantity, of_record
+from fovea.records.quantities import find, main_quantity, of_record
 from fovea.stats.estimates import measure
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked

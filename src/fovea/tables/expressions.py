@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from fovea.config.errors import did_you_mean
-from fovea.quantities import Quantity, find
+from fovea.records.quantities import Quantity, find
 
 Row = Mapping[str, float]
 

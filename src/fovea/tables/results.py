@@ -20,8 +20,8 @@ from fovea.config import paths
 from fovea.config.errors import RecordError, one_line
 from fovea.config.files import read_text
 from fovea.config.printing import without_formula
-from fovea.quantities import Quantity, of_record
 from fovea.records import RunFolder
+from fovea.records.quantities import Quantity, of_record
 from fovea.tables.expressions import Reading, parse
 
 FILE = "results.csv"

@@ -22,7 +22,7 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 
 from fovea.config.errors import ConfigError
 from fovea.problems.base import Task
-from fovea.quantities import Quantity
+from fovea.records.quantities import Quantity
 from fovea.training.tracking.history import History
 
 

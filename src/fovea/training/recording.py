@@ -17,12 +17,12 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
 
-from fovea import deleting
 from fovea.config.build import build
 from fovea.config.errors import FoveaError, RecordError
 from fovea.config.identity import of_option, scientific
 from fovea.config.printing import PrintableFormatter
 from fovea.records import RunFolder, Status
+from fovea.records.deleting import delete_record, require_own
 from fovea.training.tracking.environment import process_seconds
 from fovea.training.tracking.guarded import Guarded
 from fovea.training.tracking.trackers import Outcome, RunInfo
@@ -85,7 +85,7 @@ class Recording:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "process": {"host": platform.node(), "pid": os.getpid()},
         }
-        deleting.require_own(run.path)
+        require_own(run.path)
         self._new = not run.path.exists()
         if config["rerun"] and not _is_rerun(run):
             run.clear()
@@ -117,7 +117,7 @@ class Recording:
             return
         mistake = isinstance(error, FoveaError) and not self._tracked
         if mistake and self._new:
-            deleting.delete_record(self._run.path)
+            delete_record(self._run.path)
             return
         interrupted = isinstance(error, KeyboardInterrupt)
         told = isinstance(error, FoveaError | KeyboardInterrupt)

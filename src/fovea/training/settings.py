@@ -26,7 +26,7 @@ from fovea.config.types import (
     Unscientific,
 )
 from fovea.problems.base import Stepping, Task
-from fovea.quantities import Quantity, find
+from fovea.records.quantities import Quantity, find
 from fovea.training.checkpoints import Watched
 from fovea.training.local import LocalProcesses, ThisMachine
 from fovea.training.tracking.environment import has_fast_bfloat16

@@ -19,8 +19,8 @@ from fovea.config.printing import say
 from fovea.data.base import Data
 from fovea.models.cost import count_macs, count_parameters
 from fovea.problems.predictions import Predictions
-from fovea.quantities import stored
 from fovea.records import RunFolder
+from fovea.records.quantities import stored
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.problems.predictions import Chart, Predictions, RecordedRun, Rows
-from fovea.quantities import Quantity
+from fovea.records.quantities import Quantity
 
 _TOP = 5
 _MOST = 100_000  # classes, where a record names none

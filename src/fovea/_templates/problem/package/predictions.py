@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fovea.problems.predictions import Predictions
-from fovea.quantities import Quantity
+from fovea.records.quantities import Quantity
 
 
 class SeriesPredictions(Predictions):
