@@ -18,6 +18,9 @@ _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.tables",
     "fovea.stats",
     "fovea.sweep.workers",
+    "fovea.problems.figures",
+    "fovea.problems.classification.figures",
+    "fovea.problems.classification.charts",
     "fovea.training.quiet",
     "fovea.training.tracking",
 )

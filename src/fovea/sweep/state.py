@@ -22,6 +22,8 @@ _NO_WORK = (  # how a run is trained, and not for how long an epoch
     *("trainer.stop", "trainer.monitor", "trainer.patience", "trainer.gradient_clip"),
 )
 
+_LISTED = 5  # modules that a note names
+
 Kind = Literal[
     "done", "stale", "unmeasured", "running", "interrupted", "failed", "damaged", "missing"
 ]
@@ -100,7 +102,8 @@ class States:
             note = "finished; its probe is measured from its checkpoint"
             return State("unmeasured", note, seconds, epochs)
         if code and (changed := changed_modules(code, code_of(run.config))):
-            note = f"the code has changed since: {', '.join(changed)}"
+            more = f" and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
+            note = f"the code has changed since: {', '.join(changed[:_LISTED])}{more}"
             return State("stale", note, seconds, epochs, redo=False)
         return State("done", "", seconds, epochs, redo=False)
 
