@@ -180,7 +180,7 @@ def test_completion_code(shell: str) -> None:
         ("fovea train mod", ["model=", "model."]),
         ("fovea train model=re", ["resnet"]),
         ("fovea train augment=none,f", ["none,flip_crop"]),
-        ("fovea train launcher=", ["auto", "inline", "workers"]),
+        ("fovea train launcher=", ["inline", "workers"]),
         ("fovea train launcher.t", ["launcher.threads="]),
         ("fovea train loss.label", ["loss.label_smoothing="]),
         ("fovea train experiment=q", ["quickstart"]),

@@ -108,7 +108,8 @@ def test_a_worker_that_is_killed_fails_its_run_only(
     )
     monkeypatch.setenv("FOVEA_TRUST", "deadly")
     models = "model._target_=deadly.Deadly,fovea.models.mlp.MLP"
-    done = sweep(tmp_path, models, "tracking=csv", "launcher=workers", "launcher.workers=1")
+    one = ("launcher=workers", "launcher.workers=1", "launcher.threads=1")
+    done = sweep(tmp_path, models, "tracking=csv", *one)
     assert done.told.returncode == 1
     by_status = {run.status: run for run in done.runs.values()}
     assert by_status.keys() == {"failed", "finished"}

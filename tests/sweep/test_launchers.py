@@ -11,7 +11,7 @@ from fovea.config import hardware
 from fovea.config.errors import ConfigError
 from fovea.config.hardware import visible_gpus
 from fovea.sweep import launchers
-from fovea.sweep.launchers import Auto, Inline, Workers, require_devices
+from fovea.sweep.launchers import Inline, Workers, require_devices
 
 TRAINER = {"accelerator": "auto", "threads": None}
 
@@ -28,7 +28,7 @@ def memory(gib: float) -> SimpleNamespace:
     return SimpleNamespace(available=int(gib * 2**30))
 
 
-def size(launcher: Workers | Auto, runs: int, **trainer: Any) -> tuple[int, str]:
+def size(launcher: Workers, runs: int, **trainer: Any) -> tuple[int, str]:
     """Return the number of workers and the threads of each."""
     environments = launcher.environments(runs, TRAINER | trainer)
     (threads,) = {each["OMP_NUM_THREADS"] for each in environments}
@@ -80,15 +80,19 @@ def test_gpus_are_counted_without_torch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_single_run_is_trained_here() -> None:
-    for launcher in (Inline(), Auto(), Workers(), Workers(workers=4)):
+    for launcher in (Inline(), Workers(), Workers(workers=4, threads=1)):
         assert launcher.environments(1, TRAINER) == []
     assert Inline().environments(9, TRAINER) == []
 
 
-def test_auto_starts_no_worker_where_it_would_be_the_only_one() -> None:
-    assert size(Auto(), 100) == (8, "1")
-    assert Auto(threads=8).environments(100, TRAINER) == []
-    assert Auto(workers=1).environments(100, TRAINER) == []
+def test_no_worker_is_started_where_it_would_be_the_only_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert Workers(workers=1).environments(100, TRAINER) == []
+    assert Workers().environments(100, TRAINER | {"threads": 8}) == []
+    assert size(Workers(workers=1, threads=2), 100) == (1, "2")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert Workers().environments(100, TRAINER) == []
 
 
 @pytest.mark.parametrize(

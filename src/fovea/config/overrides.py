@@ -24,6 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, FoveaError, did_you_mean, one_line
 from fovea.config.options import groups, options
+from fovea.config.renamed import advice_on_option
 
 MOST_RUNS = 10_000  # of one sweep
 _LONGEST = 10_000  # characters of an override; Hydra's parser takes a second for a hundred thousand
@@ -245,7 +246,8 @@ def explain(error: Exception, arguments: Sequence[str]) -> str:
 def no_option(group: str, option: str) -> str:
     """Return the line about an option that a group does not have."""
     near = did_you_mean(option, options(group)) if group in groups() else ""
-    return f"{group}={option}: no such option{near} (see: fovea list {group})"
+    instead = advice_on_option(group, option) or near
+    return f"{group}={option}: no such option{instead} (see: fovea list {group})"
 
 
 def _known_keys(arguments: Sequence[str]) -> list[str]:

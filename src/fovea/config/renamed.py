@@ -1,4 +1,4 @@
-"""Keys that had another name: in old records and published configs, and in what is typed."""
+"""Keys and options that are called otherwise now: in old records, published rows, and as typed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _RENAMED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
         lambda value: {"metric": "train/accuracy", "value": value},
     ),
 }
+
+_GONE = {"launcher=auto": "launcher=workers, the default, does what it did"}
 
 
 def current_keys(flat: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,3 +34,9 @@ def advice(key: str) -> str:
     name, convert = _RENAMED[key]
     shown = ", ".join(f"{part}: {value}" for part, value in convert("VALUE").items())
     return f"; it is {name}={{{shown}}} now"
+
+
+def advice_on_option(group: str, option: str) -> str:
+    """Return what is to be typed instead of an option that is gone; '' for any other."""
+    found = _GONE.get(f"{group}={option}")
+    return f"; {found}" if found else ""

@@ -42,7 +42,10 @@ class Inline:
 
 @dataclass(frozen=True)
 class Workers:
-    """Runs side by side in worker processes; a single run in this one.
+    """Runs side by side in worker processes.
+
+    A single run is trained in this process, and so are all runs where there would be one worker,
+    unless its threads are set.
 
     Args:
         workers: processes, never more than runs; ``auto`` is one per GPU, else as many as the cores
@@ -64,6 +67,8 @@ class Workers:
             fitting = min(cores // (threads or 1), psutil.virtual_memory().available // _MEMORY)
             workers = len(gpus) or max(1, fitting)
         workers = min(workers, runs)
+        if workers == 1 and self.threads == "auto":
+            return []
         count = str(threads or max(1, cores // workers))
         shared = {
             "OMP_NUM_THREADS": count,
@@ -72,18 +77,6 @@ class Workers:
         }
         one_gpu = [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in gpus] or [{}]
         return [shared | one_gpu[index % len(one_gpu)] for index in range(workers)]
-
-
-@dataclass(frozen=True)
-class Auto:
-    """:class:`Workers` where there would be several, else this process."""
-
-    workers: Processes | Literal["auto"] = "auto"
-    threads: Processes | Literal["auto"] = "auto"
-
-    def environments(self, runs: int, trainer: Mapping[str, Any]) -> list[dict[str, str]]:
-        environments = Workers(self.workers, self.threads).environments(runs, trainer)
-        return environments if len(environments) > 1 else []
 
 
 def require_devices(trainer: Mapping[str, Any]) -> None:
@@ -114,7 +107,7 @@ def _other_gpus() -> bool:
 
 def own_launcher(node: Mapping[str, Any]) -> Launcher | None:
     """Return what a validated ``launcher`` config describes, if it is one of this module's."""
-    known = {f"{__name__}.{each.__name__}": each for each in (Inline, Workers, Auto)}
+    known = {f"{__name__}.{each.__name__}": each for each in (Inline, Workers)}
     if (kind := known.get(node["_target_"])) is None:
         return None
     return kind(**{key: value for key, value in node.items() if key != "_target_"})
