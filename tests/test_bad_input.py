@@ -67,7 +67,9 @@ OVERRIDES = [
     train("data.workers=100000000", "should be less than or equal to 1024"),
     train("model=null", "model=null: no such option; leave it out, or see: fovea list"),
     train("probe=null", "probe=null: no such option; leave it out"),
-    train("launcher=auto", "launcher=auto: no such option; launcher=workers, the default, does what"),
+    train(
+        "launcher=auto", "launcher=auto: no such option; launcher=workers, the default, does what"
+    ),
     train("experiment=null", "experiment=null: no such option; leave it out"),
     train("experiment=1", "experiment=1: no such option (see: fovea list experiment)"),
     train("experiment=[a,b]", "experiment=[a,b]: one option, or several to sweep: a,b"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from PIL import Image
 
+from fovea.config.identity import relocated, scientific
 from fovea.problems.classification.probes import Shift
 from fovea.records import RunFolder
 from fovea.sweep.launch import train_run
@@ -44,6 +47,16 @@ def plain(trained: Training) -> RunFolder:
 @pytest.fixture(scope="module")
 def shifted(trained: Training) -> RunFolder:
     return trained(*WHOLE, "epochs=2", "probe=shifts", "probe.largest=2")
+
+
+def test_a_record_of_a_launcher_that_is_gone_is_read(plain: RunFolder, tmp_path: Path) -> None:
+    old = RunFolder(Path(shutil.copytree(plain.path, tmp_path / plain.id)))
+    config = plain.config | {"launcher": {"_target_": "fovea.launchers.Auto", "workers": "auto"}}
+    (old.path / "config.yaml").write_text(yaml.safe_dump(config))
+    choices = old.summary["choices"] | {"launcher": "auto"}
+    identity = scientific(plain.config, plain.summary["choices"])
+    assert scientific(relocated(old.config, choices), choices) == identity
+    assert evaluate(old).items() <= plain.metrics.items()
 
 
 def test_shifts_add_to_the_metrics_and_change_none(plain: RunFolder, shifted: RunFolder) -> None:
