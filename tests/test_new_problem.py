@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import csv
+import importlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from fovea import cli
 from fovea.config.errors import ConfigError
+from fovea.data.base import Inputs
 from fovea.records import all_runs
 from fovea.sweep.plan import plan_command, plan_experiment
 
@@ -88,6 +94,38 @@ def test_it_is_measured_again_verified_and_compared(
     told = capsys.readouterr().out
     assert "4 of 4 finished runs agree with their predictions; 0 do not" in told
     assert "Wilcoxon's signed ranks, on the test samples that both runs share" in told
+
+
+def test_data_that_reads_no_new_samples_is_one_line(
+    lab: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *_ = (run.id for run in all_runs(lab / "outputs"))
+    assert fovea("predict", first, "series.csv") == 2
+    told = capsys.readouterr().err.splitlines()
+    line = "fovea: SeriesData reads no new samples; fovea predict needs its method 'read'"
+    assert told == [line]
+
+
+def test_new_samples_are_predicted_by_what_the_data_reads(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, *_ = all_runs(lab / "outputs")
+    data = importlib.import_module(f"{NAME}.data").SeriesData
+
+    def read(cls: type, described: dict[str, Any], given: list[str]) -> Iterator[Inputs]:
+        for name in given:
+            yield Inputs([name], (torch.zeros(1, described["offers"]["length"]),))
+
+    monkeypatch.setattr(data, "read", classmethod(read))
+    assert fovea("predict", run.id, "one", "two", "--out", "said") == 0
+    rows = list(csv.reader(Path("said/predictions.csv").read_text().splitlines()))
+    assert rows[0] == ["file", "prediction"]
+    assert [row[0] for row in rows[1:]] == ["one", "two"]
+    assert rows[1][1] == rows[2][1]
+    kept = json.loads(Path("said/predictions.json").read_text())
+    assert kept["predictions"][0] == {"file": "one", "prediction": float(rows[1][1])}
+    assert not Path("said/predictions.png").exists()
+    assert capsys.readouterr().out.split()[:2] == ["file", "prediction"]
 
 
 def test_a_finished_sweep_is_not_trained_again(capsys: pytest.CaptureFixture[str]) -> None:

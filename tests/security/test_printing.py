@@ -19,6 +19,7 @@ from fovea import cli
 from fovea.config.console import console
 from fovea.config.errors import ConfigError
 from fovea.config.printing import PrintableFormatter, printable, say, spreadsheet_cell
+from fovea.problems.classification.predictions import ClassPredictions
 from fovea.records import RunFolder, run_folder
 from fovea.tables.html import escape as html
 from fovea.tables.markdown import escape as markdown
@@ -152,7 +153,9 @@ def predicted(
         Image.new("L", (2, 2)).save(image)
     shares = np.array([[0.25, 0.75], [np.nan, np.nan]], np.float32)
     pictures = [np.zeros((2, 2, 1), np.uint8)] * 2
-    answer = pictures, shares, ["$\\frac$", f"=2*{HOSTILE}"]
+    rows = {"prediction": np.array([1, 0]), "probabilities": shares}
+    made = ClassPredictions(rows, {"classes": ("$\\frac$", f"=2*{HOSTILE}")})
+    answer = prediction.Predicted([each.name for each in images], pictures, made)
     monkeypatch.setattr(prediction, "predict", lambda *_, **__: answer)
     monkeypatch.chdir(tmp_path)
     said = fovea_says(capsys, "predict", "a", *(each.name for each in images), "--out", "out")

@@ -133,5 +133,5 @@ def test_a_record_of_the_former_auto_is_read(
     tested = evaluate(run)
     assert tested == {key: run.metrics[key] for key in tested}
     Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(tmp_path / "black.png")
-    _, probabilities, _ = predict(run, [tmp_path / "black.png"])
-    assert probabilities.shape == (1, 10)
+    predicted = predict(run, [str(tmp_path / "black.png")])
+    assert predicted.predictions.rows["probabilities"].shape == (1, 10)

@@ -117,8 +117,9 @@ def test_every_command_works_in_the_precision_of_the_training(
     files = [tmp_path / f"{index}.png" for index in range(8)]
     for file, picture in zip(files, assemble(run.config).data.pictures(8), strict=True):
         Image.fromarray(picture[:, :, 0]).save(file)
-    pictures, shares, _ = predict(run, files)
-    assert pictures[0].shape == (8, 8, 1)
+    predicted = predict(run, [str(file) for file in files])
+    assert predicted.pictures[0].shape == (8, 8, 1)
+    shares = predicted.predictions.rows["probabilities"]
     tested = np.stack(pd.read_parquet(run.predictions)["probabilities"][:8].to_list())
     np.testing.assert_allclose(shares, tested, atol=apart, rtol=1e-6)
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
+from fovea.problems.classification.predictions import ClassPredictions
 from fovea.records import RunFolder
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict
@@ -81,11 +82,14 @@ def test_the_terminal_shows_it_once(
 def test_new_pictures_are_scaled_as_those_of_the_training_were(
     recorded: RunFolder, pets: Path
 ) -> None:
-    files = sorted((pets / "pets" / "Testing").rglob("*.png"))
-    _, probabilities, names = predict(recorded, files)
-    assert names == ["ant", "bee"]
+    files = sorted(map(str, (pets / "pets" / "Testing").rglob("*.png")))
+    predicted = predict(recorded, files)
+    assert predicted.names == files
+    predictions = predicted.predictions
+    assert isinstance(predictions, ClassPredictions)
+    assert predictions.classes == ["ant", "bee"]
     tested = np.stack(pd.read_parquet(recorded.predictions)["probabilities"].tolist())
-    np.testing.assert_allclose(probabilities, tested, atol=1e-6)
+    np.testing.assert_allclose(predictions.rows["probabilities"], tested, atol=1e-6)
 
 
 def test_renamed_classes_are_other_data(recorded: RunFolder, pets: Path, tmp_path: Path) -> None:

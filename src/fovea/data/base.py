@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
+
+from fovea.config.errors import DataError
 
 PartName = Literal["train", "val", "test"]
 
@@ -28,6 +30,21 @@ class Found:
     notes: Sequence[str] = ()
     deviations: Sequence[str] = ()
     warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """New samples, as a network is fed them.
+
+    Args:
+        names: what each is printed as: its file, for instance.
+        tensors: the arguments of the network, ``(N, …)`` each, on the CPU.
+        pictures: of the samples, ``(H, W, 1 or 3)``; none where they are not to be drawn.
+    """
+
+    names: Sequence[str]
+    tensors: tuple[Tensor, ...]
+    pictures: Sequence[NDArray[np.uint8]] = ()
 
 
 class Data(LightningDataModule, ABC):
@@ -92,6 +109,21 @@ class Data(LightningDataModule, ABC):
     def offers_of(cls, described: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what was offered to a recorded run."""
         return described["offers"]
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], given: Sequence[str]) -> Iterator[Inputs]:
+        """Yield new samples, prepared as those of a recorded run were, some at a time.
+
+        Args:
+            described: the record's ``data.json``.
+            given: files and folders, as typed.
+
+        Raises:
+            DataError: there is no such file, or it cannot be read.
+        """
+        raise DataError(
+            f"{cls.__name__} reads no new samples; fovea predict needs its method 'read'"
+        )
 
     def state(self) -> tuple[str, tuple[str, ...]]:
         """Return the fingerprint and the names of the classes, if it has such; no part is made.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -134,6 +135,14 @@ class Task(LightningModule):
     def evaluate(self, batch: Any) -> Evaluation:
         """Return what is kept of a batch of the validation or the test part."""
 
+    @classmethod
+    def rows(cls, outputs: Any) -> Mapping[str, Tensor]:
+        """Return what is kept of a network's outputs; targets are not known.
+
+        ``fovea predict`` calls it for samples that are in no data set.
+        """
+        return {"prediction": outputs}
+
     def forward(self, *inputs: Any) -> Any:
         return self.model(*inputs)
 
@@ -230,7 +239,7 @@ class Task(LightningModule):
 
     def _measure(self, stage: str) -> Predictions:
         """Log the metrics of a part, and return its predictions; those of all ranks."""
-        kept = [{name: _on_host(each) for name, each in rows.items()} for rows in self._kept]
+        kept = [{name: on_host(each) for name, each in rows.items()} for rows in self._kept]
         self._kept.clear()
         if self.trainer.world_size > 1:
             shares: list[Any] = [None] * self.trainer.world_size
@@ -258,7 +267,8 @@ class Task(LightningModule):
                 self.log(name, mean.mean(), batch_size=1, sync_dist=True)
 
 
-def _on_host(values: Tensor) -> Any:
+def on_host(values: Tensor) -> NDArray[Any]:
+    """Return a tensor as an array; bfloat16, which NumPy lacks, as float32."""
     values = values.detach()
     return (values.float() if values.dtype == torch.bfloat16 else values).cpu().numpy()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,6 +56,23 @@ class Chart:
     rows: Sequence[Mapping[str, Any]]
     by_cell: bool = False
     missing: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is said of new samples, one after another; names of the samples are added.
+
+    Args:
+        printed: the columns in the terminal, the first is of the names; and texts per sample.
+        table: the same of ``predictions.csv``.
+        records: of ``predictions.json``.
+        captions: above pictures.
+    """
+
+    printed: tuple[Sequence[str], Sequence[Sequence[str]]]
+    table: tuple[Sequence[str], Sequence[Sequence[Any]]]
+    records: Sequence[Mapping[str, Any]]
+    captions: Sequence[str]
 
 
 class Predictions(ABC):
@@ -114,6 +132,23 @@ class Predictions(ABC):
         """Return what is said of one sample: its target, and what was predicted."""
         return ""
 
+    def answers(self, top: int) -> Answers:
+        """Return what ``fovea predict`` says of new samples, whose targets are not known.
+
+        Args:
+            top: how many alternatives are listed of each, where there are such.
+
+        Returns:
+            The rows of one axis, unless a subclass says something else.
+        """
+        columns = {name: rows for name, rows in self.rows.items() if rows.ndim == 1}
+        values = [[each.item() for each in row] for row in zip(*columns.values(), strict=True)]
+        texts = [[f"{v:.6g}" if isinstance(v, float) else str(v) for v in row] for row in values]
+        heading = ["file", *columns]
+        records = [dict(zip(columns, map(_json_value, row), strict=True)) for row in values]
+        captions = [", ".join(row) for row in texts]
+        return Answers((heading, texts), (heading, values), records, captions)
+
     def details(self) -> dict[str, Any]:
         """Return what a summary holds beside the metrics: a metric by class, for instance."""
         return {}
@@ -131,3 +166,8 @@ class Predictions(ABC):
         """Return some of the samples, repeated ones too: bootstrap of what is no mean."""
         chosen = np.asarray(index)
         return type(self)({name: rows[chosen] for name, rows in self.rows.items()}, self.names)
+
+
+def _json_value(value: Any) -> Any:
+    """Return a value, ``None`` where JSON has no number for it."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,68 +1,73 @@
-"""What a trained run says of new images, from its record alone."""
+"""What a trained run says of new samples, from its record alone."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from fovea.augment.identity import Identity
-from fovea.data.image.fit import Decoding, decode_fitted
-from fovea.data.image.loaders import Finish
-from fovea.data.image.source import Files, ImageFile
+from fovea.config.build import class_of
+from fovea.config.errors import DataError
+from fovea.data.base import Data
+from fovea.problems.base import Task, on_host
+from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder
 from fovea.training.assemble import restore
 
-_BATCH = 256
+_PICTURES = 100  # kept; there may be more samples than fit in memory as pictures
 
 
-def predict(
-    run: RunFolder, images: Sequence[Path], *, weights: str | None = None
-) -> tuple[list[NDArray[np.uint8]], NDArray[np.float32], list[str]]:
-    """Name what is in images, prepared as the run's training images were.
+@dataclass(frozen=True)
+class Predicted:
+    """New samples, and what a network says of them.
+
+    Args:
+        names: of the samples.
+        pictures: of the first hundred as the network saw them, uint8 ``(H, W, C)``, if they are
+            drawn.
+        predictions: of all, without targets.
+    """
+
+    names: Sequence[str]
+    pictures: Sequence[NDArray[np.uint8]]
+    predictions: Predictions
+
+
+def predict(run: RunFolder, given: Sequence[str], *, weights: str | None = None) -> Predicted:
+    """Feed new samples to a run's network, prepared as its training samples were.
 
     Args:
         run: the record.
-        images: files of any size and format Pillow reads.
+        given: files and folders, as the run's data reads them.
         weights: ``best`` or ``last``; ``None`` is those the run was tested with.
 
-    Returns:
-        The pictures as the network saw them, uint8 ``(H, W, C)``; probabilities
-        ``(N, num_outputs)``; and the name of each output.
-
     Raises:
-        DataError: an image cannot be decoded.
+        DataError: there is no such file, or it cannot be read.
         RecordError: the record or the weights are missing or damaged.
     """
     model = restore(run, weights)
     described = run.read("data.json")
-    served = described["served"]
-    finish = Finish(
-        served["mean"],
-        served["std"],
-        device=torch.device("cpu"),
-        augment=Identity(),
-        channels_last=False,
-    )
-    channels = min(served["channels"], described["channels"])
-    decoding = Decoding(served["image_size"], channels, served["fit"], served.get("bits", 16))
-    files = Files(
-        [ImageFile(str(path), path) for path in images], torch.zeros(len(images), dtype=torch.int64)
-    )
+    data: type[Data] = class_of("data", run.config["data"])
+    task: type[Task] = class_of("task", run.config["task"])
     precision = next((each.dtype for each in model.parameters()), None)
+    names: list[str] = []
     pictures: list[NDArray[np.uint8]] = []
-    outputs = []
-    for start in range(0, len(images), _BATCH):
-        index = range(start, min(start + _BATCH, len(images)))
-        pixels, _, _ = decode_fitted(files, index, *decoding, skip_bad=False)
+    kept: list[dict[str, NDArray[Any]]] = []
+    for inputs in data.read(described, given):
         with torch.inference_mode():
-            inputs = finish(pixels, torch.Generator()).to(precision)
-            outputs.append(model(inputs).float().softmax(dim=1))
-        pictures += list(pixels.numpy())
-    probabilities = torch.cat(outputs).numpy()
-    classes = described["classes"]
-    names = [*classes, *(f"output {i}" for i in range(len(classes), probabilities.shape[1]))]
-    return pictures, probabilities, names
+            outputs = model(*(_as_trained(each, precision) for each in inputs.tensors))
+            kept.append({name: on_host(each) for name, each in task.rows(outputs).items()})
+        names += inputs.names
+        pictures += inputs.pictures[: _PICTURES - len(pictures)]
+    if not kept:
+        raise DataError(f"no samples in {', '.join(given)}")
+    rows = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
+    return Predicted(names, pictures, task.predictions(rows, data.offers_of(described)))
+
+
+def _as_trained(values: torch.Tensor, precision: torch.dtype | None) -> torch.Tensor:
+    return values.to(precision) if values.is_floating_point() else values

@@ -32,7 +32,7 @@ from fovea.config.types import (
     Seed,
     Unscientific,
 )
-from fovea.data.base import Data, Found, PartName
+from fovea.data.base import Data, Found, Inputs, PartName
 from fovea.data.image.cache import read_cached
 from fovea.data.image.decoded import decode_in_order, decode_set
 from fovea.data.image.fingerprint import fingerprint
@@ -43,6 +43,7 @@ from fovea.data.image.memory import GIB, allowance
 from fovea.data.image.parts import Part, Protocol, ValidateOn, split_parts
 from fovea.data.image.source import Downloadable, Files, Images, Source, Spec
 from fovea.data.image.statistics import channel_statistics, flat_channels
+from fovea.data.image.unseen import read_images
 from fovea.data.order import EpochOrder
 
 log = logging.getLogger(__name__)
@@ -159,6 +160,10 @@ class ImageData(Data):
     def offers_of(cls, described: Mapping[str, Any]) -> Mapping[str, Any]:
         spec = Spec(tuple(described["classes"]), described["channels"], described["image_size"])
         return _offers(spec)
+
+    @classmethod
+    def read(cls, described: Mapping[str, Any], given: Sequence[str]) -> Iterator[Inputs]:
+        return read_images(described, given)
 
     def serve(self, inputs: Mapping[str, Any]) -> None:
         """Fit every image to what the network asks for: 1 or 3 channels, a square of its size."""

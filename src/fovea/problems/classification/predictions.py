@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from fovea.problems.predictions import Chart, Predictions, RecordedRun, Rows
+from fovea.problems.predictions import Answers, Chart, Predictions, RecordedRun, Rows
 from fovea.records.quantities import Quantity
 
 _TOP = 5
+_NONE = "no prediction"  # what a network says whose outputs are no numbers
 _MOST = 100_000  # classes, where a record names none
 
 
@@ -70,7 +71,8 @@ class ClassPredictions(Predictions):
         """The name of every output that occurs; outputs above the classes have none."""
         known = list(self.names.get("classes", ()))
         outputs = self.rows["probabilities"].shape[1] if "probabilities" in self.rows else 0
-        last = int(max(self.labels.max(initial=-1), self.guesses.max(initial=-1))) + 1
+        seen = [self.rows[name] for name in ("label", "prediction") if name in self.rows]
+        last = int(max(numbers.max(initial=-1) for numbers in seen)) + 1
         extra = range(len(known), max(last, outputs))
         return [*known, *(f"output {index}" for index in extra)]
 
@@ -95,6 +97,30 @@ class ClassPredictions(Predictions):
     def caption(self, row: int) -> str:
         names = self.classes
         return f"{names[self.labels[row]]}, predicted {names[self.guesses[row]]}"
+
+    def answers(self, top: int) -> Answers:
+        classes, probabilities = self.classes, self.rows["probabilities"]
+        count = max(1, min(top, len(classes)))
+        ranks = probabilities.argsort(axis=1)[:, ::-1][:, :count]
+        texts, table, records, captions = [], [], [], []
+        for row, ranked in zip(probabilities, ranks, strict=True):
+            if not np.isfinite(row).all():
+                texts.append([_NONE, "–"])
+                table.append([_NONE, "", *[""] * len(classes)])
+                records.append({"class": _NONE, "probabilities": None})
+                captions.append(_NONE)
+                continue
+            found = [(classes[index], float(row[index])) for index in ranked]
+            (name, share), *others = found
+            then = ", ".join(f"{other} {chance:.1%}" for other, chance in others)
+            texts.append([name, f"{share:.1%}", *([then] if then else [])])
+            table.append([name, share, *(f"{value:.6f}" for value in row)])
+            shares = dict(zip(classes, map(float, row), strict=True))
+            records.append({"class": name, "probabilities": shares})
+            captions.append(f"{name} {share:.0%}")
+        heading = ["image", "class", "probability"]
+        printed = [*heading, *(["then"] if count > 1 else [])]
+        return Answers((printed, texts), ([*heading, *classes], table), records, captions)
 
     def details(self) -> dict[str, Any]:
         shares = self.accuracy_by_class()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -55,10 +55,11 @@ class Classification(Task):
     def evaluate(self, batch: Batch) -> Evaluation:
         images, labels = batch
         logits = self.model(images).float()
-        probabilities = logits.softmax(dim=1)
-        rows = {
-            "label": labels,
-            "prediction": probabilities.argmax(dim=1),
-            "probabilities": probabilities,
-        }
+        rows = {"label": labels, **self.rows(logits)}
         return Evaluation(rows, Loss(self.loss(logits, labels), len(labels)))
+
+    @classmethod
+    def rows(cls, outputs: Tensor) -> Mapping[str, Tensor]:
+        """Return class and probabilities of logits ``(N, outputs)``."""
+        probabilities = outputs.float().softmax(dim=1)
+        return {"prediction": probabilities.argmax(dim=1), "probabilities": probabilities}
