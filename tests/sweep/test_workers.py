@@ -9,7 +9,9 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -103,6 +105,23 @@ def die_once(folder: str) -> list[int]:
     return started
 
 
+class Cycle:
+    """An object that only a garbage collection frees."""
+
+    made: ClassVar[list[weakref.ref[Cycle]]] = []
+
+    def __init__(self) -> None:
+        self.itself = self
+        self.made.append(weakref.ref(self))
+
+
+def leave_a_cycle(_: int) -> int:
+    """Return how many cycles of earlier tasks are in memory, and leave one."""
+    left = sum(each() is not None for each in Cycle.made)
+    Cycle()
+    return left
+
+
 def test_a_task_that_fails_or_kills_its_worker_twice_fails_alone() -> None:
     tasks = ["live", "raise", "raise two", "die", "live", "exit", "live"]
     first, *failed, after, exited, last = run_in_workers(fail_or_die, tasks, [{}])
@@ -126,6 +145,10 @@ def test_a_task_whose_worker_was_killed_is_run_once_more(
     assert lines == [
         "worker died: killed by signal 9 (out of memory?); its run is resumed by a new worker"
     ]
+
+
+def test_what_a_task_leaves_in_memory_is_gone_when_the_next_one_starts() -> None:
+    assert run_in_workers(leave_a_cycle, range(3), [{}]) == [0, 0, 0]
 
 
 def test_an_interrupt_is_one_in_every_worker(tmp_path: Path) -> None:

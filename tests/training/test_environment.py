@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import subprocess
 import sys
@@ -16,7 +17,12 @@ import torch
 
 from fovea import __version__
 from fovea.training.tracking import environment as module
-from fovea.training.tracking.environment import environment, has_fast_bfloat16, peak_memory_mib
+from fovea.training.tracking.environment import (
+    environment,
+    has_fast_bfloat16,
+    peak_memory_mib,
+    reset_peak_memory,
+)
 
 
 def test_versions_hardware_and_threads() -> None:
@@ -103,6 +109,16 @@ def test_peak_memory_grows_by_what_is_held(monkeypatch: pytest.MonkeyPatch) -> N
     ) < before + 32:  # freed pages came back
         held.append(torch.ones(32, 2**18))
     assert now - 32 < peak_memory_mib() < now + 128
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts anew")
+def test_peak_memory_is_counted_anew_for_each_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with mmap.mmap(-1, 2**28) as large:
+        large[::4096] = bytes(2**16)  # every page
+    before = peak_memory_mib()
+    reset_peak_memory()
+    assert peak_memory_mib() < before - 128
 
 
 def test_bfloat16_is_fast_where_the_processor_says_so() -> None:

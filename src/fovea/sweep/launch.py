@@ -12,7 +12,7 @@ from fovea.records.quantities import find, of_record, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import missing_probe, probes
-from fovea.sweep.workers import NotDoneError, run_in_workers
+from fovea.sweep.workers import NotDoneError, free_memory, portable, run_in_workers
 
 Outcome = Mapping[str, Any] | Exception | None
 
@@ -90,8 +90,10 @@ def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]
             continue
         try:
             outcomes.append(train_run(run))
-        except Exception as error:
-            outcomes.append(error)
+        except Exception as error:  # one of several without its traceback, which holds the network
+            outcomes.append(error if len(runs) == 1 else portable(error))
+        if len(runs) > 1:
+            free_memory()
     return outcomes
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import gc
 import io
 import multiprocessing
 import os
@@ -168,6 +170,10 @@ def _work(function: Callable[[Any], Any], environment: dict[str, str], pipe: Con
             with contextlib.redirect_stdout(io.StringIO()) as printed:
                 outcome = _outcome(function, task)
             pipe.send((printed.getvalue(), outcome))
+            del task, outcome
+            free_memory()
+            if not gc.get_freeze_count():
+                gc.freeze()  # the imported packages: they are not looked through after each task
     except (EOFError, BrokenPipeError):  # nobody waits for more
         return
     except KeyboardInterrupt:
@@ -179,6 +185,18 @@ def _outcome(function: Callable[[Any], Any], task: object) -> Any:
         return function(task)
     except Exception as error:
         return portable(error)
+
+
+def free_memory() -> None:
+    """Free what a task left behind, so that a process that runs many does not grow.
+
+    Trainer, callbacks, network and data refer to each other. Python seldom looks for such cycles
+    where there are few objects, however large, beside the million of the imported packages. The
+    freed pages go back to the system: the next task may be a smaller one.
+    """
+    gc.collect()
+    if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc's
+        trim(0)
 
 
 def portable(error: Exception) -> Exception:

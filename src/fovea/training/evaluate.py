@@ -15,6 +15,7 @@ from fovea.problems.base import Task
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
 from fovea.training.quiet import quiet_libraries
+from fovea.training.restored import process_restored
 
 
 def evaluate(
@@ -55,7 +56,7 @@ def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]
         FoveaError: as of :func:`evaluate`.
     """
     checkpoint = load_checkpoint(run)
-    with quiet_libraries():
+    with quiet_libraries(), process_restored():
         lab = _assembled(run, config)
         load_weights(lab.task, checkpoint["state_dict"])
         trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])

@@ -27,9 +27,10 @@ from fovea.training.compiling import CompiledTraining, require_compiler
 from fovea.training.evaluate import measure
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
+from fovea.training.restored import process_restored
 from fovea.training.results import describe_machine, write_results
 from fovea.training.resume import take_up
-from fovea.training.tracking.environment import peak_memory_mib
+from fovea.training.tracking.environment import peak_memory_mib, reset_peak_memory
 from fovea.training.tracking.history import History, Stopwatch, replay
 from fovea.training.tracking.trackers import Outcome
 
@@ -63,7 +64,7 @@ def train(
             run that had no record before and took no step leaves none.
     """
     recording = Recording(config, run, choices, overrides, arm)
-    with log_file(run.path / "train.log"):
+    with log_file(run.path / "train.log"), process_restored():
         try:
             with quiet_libraries():
                 if config["epochs"] == 0:
@@ -86,6 +87,7 @@ def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
 def _train_and_test(
     config: Mapping[str, Any], run: RunFolder, recording: Recording
 ) -> tuple[dict[str, Any], Outcome]:
+    reset_peak_memory()
     seed_everything(config["seed"], verbose=False)
     lab = assemble(config)
     if lab.settings.threads:

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,22 @@ def uncommitted_diff() -> str:
 
 
 def peak_memory_mib() -> float:
-    """Return the most memory used so far: of the GPU where there is one, else of the process."""
+    """Return the most memory used since :func:`reset_peak_memory`, where the system can.
+
+    It is that of the GPU where there is one, else that of the process.
+    """
     if torch.cuda.is_available():
         return round(torch.cuda.max_memory_allocated() / 2**20, 1)
     unit = 2**20 if sys.platform == "darwin" else 2**10  # ru_maxrss: bytes there, KiB elsewhere
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
+
+
+def reset_peak_memory() -> None:
+    """Forget what earlier runs of this process used (Linux, CUDA)."""
+    if torch.cuda.is_initialized():
+        torch.cuda.reset_peak_memory_stats()
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # proc(5)
 
 
 def process_seconds() -> float:
