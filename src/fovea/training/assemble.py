@@ -159,7 +159,9 @@ def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:
     """
     file = run.checkpoints / f"{which or run.summary.get('selected', 'last')}.ckpt"
     if not file.is_file():
-        raise RecordError(f"{file}: no such checkpoint; train the run again with rerun=true")
+        raise RecordError(
+            f"{file}: no such checkpoint; train the run to its end, or again with rerun=true"
+        )
     try:
         return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:

@@ -3,6 +3,10 @@
 ``last.ckpt`` holds weights, optimizer, schedule, weight average, history, random states, and where
 in its epoch the training stood. On a CPU a resumed run ends with the same bits as one that was not
 interrupted.
+
+Until the training is complete ``last.ckpt`` also holds the best weights so far; ``best.ckpt`` is
+written then. So a run that was killed goes on from one moment, and never with the weights of epochs
+that it will train again and, on a GPU, not to the same bits.
 """
 
 from __future__ import annotations
@@ -19,6 +23,8 @@ from typing import Any, cast
 import numpy as np
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import WeightAveraging
+from torch import Tensor
 
 from fovea.config.errors import ConfigError
 from fovea.problems.base import Task
@@ -35,7 +41,7 @@ class Watched:
 
 
 class Checkpoints(Callback):
-    """Saves ``best.ckpt`` after each better validation, and ``last.ckpt`` every so often.
+    """Saves ``last.ckpt`` every so often, and ``best.ckpt``, weights only, at the end.
 
     SIGINT and SIGTERM end a training before its next step, with a ``last.ckpt`` of that moment; a
     second one ends it at once. On several devices a training is resumed from the start of an epoch,
@@ -68,6 +74,7 @@ class Checkpoints(Callback):
         self._every = every
         self._earlier = earlier
         self._best: float | None = None
+        self._best_weights: dict[str, Any] | None = None  # a checkpoint of the process that saves
         self._random: dict[str, Any] | None = None
         self._complete = False
         self._started = self._saved = time.monotonic()
@@ -107,10 +114,19 @@ class Checkpoints(Callback):
             )
         if self._best is None or self._watched.quantity.is_better(float(score), self._best):
             self._best = float(score)
-            _save(trainer, self._folder / "best.ckpt")
+            if trainer.is_global_zero:
+                self._best_weights = {
+                    "epoch": trainer.current_epoch,
+                    "global_step": trainer.global_step,
+                    "state_dict": _copy_of_weights(trainer, pl_module),
+                }
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._complete = True
+        if self._best_weights is not None:
+            unfinished = _unfinished(self._folder / "best.ckpt")
+            torch.save(self._best_weights, unfinished)
+            _put(unfinished, self._folder / "best.ckpt")
+        self._complete, self._best_weights = True, None
         self._save_last(trainer)
 
     def stop_if_interrupted(self) -> None:
@@ -123,6 +139,7 @@ class Checkpoints(Callback):
     ) -> None:
         checkpoint["fovea"] = {
             "best": self._best,
+            "best_weights": self._best_weights,
             "complete": self._complete,
             "history": list(self._history.rows.values()),
             "random": _random_states(),
@@ -135,6 +152,8 @@ class Checkpoints(Callback):
     ) -> None:
         own = checkpoint["fovea"]
         self._best, self._random = own["best"], own["random"]
+        if trainer.is_global_zero:
+            self._best_weights = own["best_weights"]
 
     def _interrupt(self, signum: int, _: Any) -> None:
         if self.interrupted_by is not None:
@@ -142,7 +161,10 @@ class Checkpoints(Callback):
         self.interrupted_by = signal.Signals(signum)
 
     def _save_last(self, trainer: Trainer) -> None:
-        _save(trainer, self._folder / "last.ckpt")
+        file = self._folder / "last.ckpt"
+        trainer.save_checkpoint(_unfinished(file))
+        if trainer.is_global_zero:
+            _put(_unfinished(file), file)
         self._saved = time.monotonic()
 
 
@@ -161,14 +183,29 @@ def _place(loop: dict[str, Any], epoch: int, task: Task) -> None:
     }
 
 
-def _save(trainer: Trainer, file: Path) -> None:
-    """Save a checkpoint so that a crash at any moment leaves the old one or the new, whole."""
-    unfinished = file.with_name(f".{file.name}")
-    trainer.save_checkpoint(unfinished)
-    if trainer.is_global_zero:
-        with unfinished.open("rb") as stream:
-            os.fsync(stream.fileno())
-        unfinished.replace(file)
+def _unfinished(file: Path) -> Path:
+    """Return where a checkpoint is written: a crash leaves the old one or the new, whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file.with_name(f".{file.name}")
+
+
+def _put(unfinished: Path, file: Path) -> None:
+    """Have a checkpoint that was written take its place."""
+    with unfinished.open("rb") as stream:
+        os.fsync(stream.fileno())
+    unfinished.replace(file)
+
+
+def _copy_of_weights(trainer: Trainer, module: LightningModule) -> dict[str, Any]:
+    """Return the state dict of what was validated, on the CPU: the average where there is one."""
+    checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
+    for callback in cast("Any", trainer).callbacks:
+        if isinstance(callback, WeightAveraging):
+            callback.on_save_checkpoint(trainer, module, checkpoint)
+    return {
+        name: value.detach().to("cpu", copy=True) if isinstance(value, Tensor) else value
+        for name, value in checkpoint["state_dict"].items()
+    }
 
 
 def _random_states() -> dict[str, Any]:
