@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from fovea.config import paths
-from fovea.config.errors import ConfigError, RecordError
+from fovea.config.errors import RecordError
 from fovea.config.identity import Scientific, reduced, run_id
 from fovea.config.options import stated
 from fovea.config.printing import say
@@ -27,8 +27,7 @@ def experiment_runs(name: str) -> list[PlannedRun]:
     and a line on standard error says so.
 
     Raises:
-        ConfigError: there is no such experiment, its sweep is not valid, or nothing of one whose
-            code is gone is recorded.
+        ConfigError: there is no such experiment, or its sweep is not valid.
         RecordError: what is published is damaged.
     """
     gone = _gone(name) if paths.experiment(name) else ""
@@ -36,7 +35,7 @@ def experiment_runs(name: str) -> list[PlannedRun]:
         return plan_experiment(name)
     runs = _recorded_plan(name)
     if not runs:
-        raise ConfigError(f"experiments/{name}: {gone}")
+        return plan_experiment(name)  # which says what is wrong, if anything is
     say(f"experiments/{name}: {gone}; shown is what is recorded and published", stderr=True)
     return runs
 
