@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,29 @@ def test_imports_go_strictly_downward() -> None:
     )
     assert result.returncode == 0, result.stdout
     assert "1 kept, 0 broken" in result.stdout
+
+
+OF_PROBLEMS = ("problems", "models", "data", "augment", "bench", "_templates")
+WORDS = re.compile(
+    "image_size|in_channels|num_classes|per_class|confusion|ImageData|Classification"
+    "|images_per_second|(train|val|test)/accuracy"
+)
+OF_OLD_RECORDS = {"config/renamed.py"}
+
+
+def test_the_core_knows_no_problem() -> None:
+    package = ROOT / "src" / "fovea"
+    core = [
+        file
+        for file in package.rglob("*")
+        if file.suffix in (".py", ".html", ".js", ".css", ".yaml")
+        and file.relative_to(package).parts[0] not in OF_PROBLEMS
+    ]
+    assert len(core) > 80
+    found = {
+        str(file.relative_to(package)) for file in core if WORDS.search(file.read_text("utf-8"))
+    }
+    assert found == OF_OLD_RECORDS
 
 
 @pytest.mark.parametrize(

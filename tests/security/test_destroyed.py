@@ -17,6 +17,7 @@ from fovea.config.errors import DataError, RecordError
 from fovea.data.sources.digits import Digits
 from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder, all_runs, find_run, replace_by_rerun, run_folder
+from fovea.records.deleting import delete_record
 from fovea.sweep.plan import plan_command
 
 ID = "0123456789ab"
@@ -239,6 +240,31 @@ def test_a_folder_that_is_not_this_runs_record_is_left_alone(
     told = refused(capsys, "train", *SMALL)
     assert told.startswith(f"{folder}: not this run's record (it holds 'thesis.txt')")
     assert content(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("named", "stay"),
+    [
+        ({}, {"errors.png", "mine.png", "notes.txt"}),  # of an earlier version
+        ({"pictures": ["errors.png"]}, {"confusion.png", "mine.png", "notes.txt"}),
+        ({"pictures": []}, {"confusion.png", "errors.png", "mine.png", "notes.txt"}),
+        (
+            {"pictures": ["notes.txt", "../mine.png", 7]},
+            {"confusion.png", "errors.png", "mine.png", "notes.txt"},
+        ),
+        ({"pictures": "mine.png"}, {"confusion.png", "errors.png", "mine.png", "notes.txt"}),
+    ],
+)
+def test_a_records_pictures_are_those_its_summary_names(
+    outputs: Path, named: dict[str, Any], stay: set[str]
+) -> None:
+    run = record(outputs, ID)
+    run.write("summary.json", {"id": ID, "status": "finished", **named})
+    for name in ("confusion.png", "errors.png", "mine.png", "notes.txt", ".errors.png.0af3"):
+        (run.path / name).write_text("a picture")
+    delete_record(run.path)
+    unfinished = set() if "errors.png" not in stay else {".errors.png.0af3"}
+    assert {path.name for path in run.path.iterdir()} == stay | unfinished
 
 
 def test_what_the_user_put_into_a_run_stays(outputs: Path) -> None:

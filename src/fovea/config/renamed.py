@@ -1,4 +1,4 @@
-"""Keys and options that are called otherwise now: in old records, published rows, and as typed."""
+"""What is called otherwise, or is gone: in old records, published rows, and as typed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ _RENAMED: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 }
 
 _GONE = {"launcher=auto": "launcher=workers, the default, does what it did"}
+EARLIER_PICTURES = ("confusion.png",)  # of records whose summary has no ``pictures``
 
 
 def current_keys(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Predictions(ABC):
         return {}
 
     def pictures(self) -> dict[str, bytes]:
-        """Return PNG files of the record, by name."""
+        """Return PNG files of the record, by name: ``NAME.png``, of letters, digits, ``_.-``."""
         return {}
 
     @classmethod

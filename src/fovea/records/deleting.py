@@ -2,7 +2,7 @@
 
 A folder is a run's by its name (a run id, below ``runs``) and by its content (a summary that names
 that id, or nothing but what a record consists of). Of such a folder only the record's own entries
-are deleted: a file of the user's in it stays.
+are deleted, and the pictures that its summary names: a file of the user's in it stays.
 """
 
 from __future__ import annotations
@@ -12,9 +12,11 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from fovea.config.errors import RecordError
 from fovea.config.files import read_json
+from fovea.config.renamed import EARLIER_PICTURES
 
 RUNS = "runs"
 RERUNS = ".rerun"  # below RUNS: runs that are trained again, until they are finished
@@ -30,7 +32,6 @@ _ENTRIES = (
     "history.csv",
     "predictions.parquet",
     "curves.png",
-    "confusion.png",
     "train.log",
     "checkpoints",
     "predictions",
@@ -39,7 +40,8 @@ _ENTRIES = (
     "csv",
     ".hydra",  # of earlier versions
 )
-_UNFINISHED = re.compile(rf"\.({'|'.join(map(re.escape, _ENTRIES))})\.\w+")  # by atomic_stream
+_PICTURE = re.compile(r"\w[\w.-]*\.png")
+_UNFINISHED = re.compile(r"\.(.+)\.\w+")  # by atomic_stream
 
 
 def is_record(folder: Path) -> bool:
@@ -81,7 +83,8 @@ def require_no_link(path: Path) -> None:
 
 def foreign_entries(folder: Path) -> Iterator[Path]:
     """Yield what fovea did not make in a run's folder."""
-    return (path for path in sorted(folder.iterdir()) if not _is_entry(path.name))
+    own = _own(folder)
+    return (path for path in sorted(folder.iterdir()) if not _is_entry(path.name, own))
 
 
 def delete_entries(folder: Path, *, only: Iterable[str] = (), keep: Iterable[str] = ()) -> None:
@@ -100,7 +103,8 @@ def delete_entries(folder: Path, *, only: Iterable[str] = (), keep: Iterable[str
     if not _ID.fullmatch(folder.name) or below.name != RUNS:
         raise RecordError(f"{folder}: not the folder of a run; nothing in it is deleted")
     require_own(folder)
-    for path in found:
+    # The summary last: it says whose the folder is, and which pictures are the record's.
+    for path in sorted(found, key=lambda path: path.name == "summary.json"):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
@@ -118,18 +122,36 @@ def delete_record(folder: Path) -> None:
 def _entries(folder: Path) -> list[Path]:
     if folder.is_symlink() or not folder.is_dir():
         return []
-    return [path for path in sorted(folder.iterdir()) if _is_entry(path.name)]
+    own = _own(folder)
+    return [path for path in sorted(folder.iterdir()) if _is_entry(path.name, own)]
 
 
-def _is_entry(name: str) -> bool:
-    return name in _ENTRIES or _UNFINISHED.fullmatch(name) is not None
+def _is_entry(name: str, own: set[str]) -> bool:
+    unfinished = _UNFINISHED.fullmatch(name)
+    return name in own or (unfinished is not None and unfinished[1] in own)
+
+
+def _own(folder: Path) -> set[str]:
+    """Return the names of what the record in a folder may consist of."""
+    pictures = _summary(folder).get("pictures", EARLIER_PICTURES)
+    named = pictures if isinstance(pictures, list | tuple) else ()
+    return {*_ENTRIES, *(each for each in named if _is_picture(each))}
+
+
+def _is_picture(name: Any) -> bool:
+    return isinstance(name, str) and _PICTURE.fullmatch(name) is not None
 
 
 def _named_in(folder: Path) -> str | None:
     """Return the run that a folder's summary names."""
+    return _summary(folder).get("id")
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    """Return a folder's summary; empty where there is none that can be read."""
     file = folder / "summary.json"
     try:
         summary = None if file.is_symlink() else read_json(file, RecordError)
     except (FileNotFoundError, RecordError):
-        return None
-    return summary.get("id") if isinstance(summary, dict) else None
+        return {}
+    return summary if isinstance(summary, dict) else {}

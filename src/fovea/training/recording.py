@@ -97,6 +97,11 @@ class Recording:
         self._tracked = True
         return self._tracker.start(self._info)
 
+    def name_pictures(self, names: Sequence[str]) -> None:
+        """Name in the summary the pictures that will be written: they may be deleted with it."""
+        self.summary["pictures"] = list(names)
+        self._run.write("summary.json", self.summary)
+
     def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
         """Record a run that is done, and tell its tracker of the test, if there was one.
 

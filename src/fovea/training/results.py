@@ -30,6 +30,7 @@ def describe_machine(run: RunFolder, config: Mapping[str, Any], settings: Traine
 def write_results(
     run: RunFolder,
     predictions: Predictions,
+    pictures: Mapping[str, bytes],
     rows: Sequence[Mapping[str, float]],
     title: str,
     watched: Watched,
@@ -47,5 +48,5 @@ def write_results(
     frame.to_parquet(stream, index=False)
     write_atomic(run.predictions, stream.getvalue())
     write_atomic(run.path / "curves.png", learning_curves(rows, title, watched))
-    for name, picture in predictions.pictures().items():
+    for name, picture in pictures.items():
         write_atomic(run.path / name, picture)

@@ -93,7 +93,7 @@ def _train_and_test(
     if lab.settings.threads:
         torch.set_num_threads(lab.settings.threads)
     startup_seconds = _train(lab, config, run, recording)
-    summary, outcome = _test(lab, config, run, recording.name)
+    summary, outcome = _test(lab, config, run, recording)
     return summary | {"startup_seconds": startup_seconds}, outcome
 
 
@@ -193,7 +193,7 @@ def _tell(logger: Logger, history: History) -> None:
 
 
 def _test(
-    lab: Lab, config: Mapping[str, Any], run: RunFolder, name: str
+    lab: Lab, config: Mapping[str, Any], run: RunFolder, recording: Recording
 ) -> tuple[dict[str, Any], Outcome]:
     """Test the selected weights once; return the run's summary, and what its tracker is told."""
     data, task, settings = lab.data, lab.task, lab.settings
@@ -204,7 +204,9 @@ def _test(
     run.write("data.json", data.describe())  # streamed samples left out are known only now
     assert task.tested is not None
     predictions = _named(task.tested, data)
-    write_results(run, predictions, rows, name, settings.watched(task))
+    drawn = predictions.pictures()
+    recording.name_pictures(list(drawn))
+    write_results(run, predictions, drawn, rows, recording.name, settings.watched(task))
     kind = type(predictions)
     summary = {
         "metrics": metrics,
@@ -227,7 +229,7 @@ def _test(
     pictures = data.pictures(min(_PICTURES, len(predictions)))
     return summary, Outcome(
         summary=summary,
-        pictures=predictions.pictures(),
+        pictures=drawn,
         samples=[(each, predictions.caption(row)) for row, each in enumerate(pictures)],
     )
 
