@@ -192,6 +192,18 @@ ARGUMENTS = [
         "cannot be written to (Not a directory)",
         {"a": ""},
     ),
+    Mistake(
+        "options that name each other",
+        "train data=a",
+        "nested too deeply: do defaults of options name each other?",
+        {"conf/data/a.yaml": "defaults: [b]", "conf/data/b.yaml": "defaults: [a]"},
+    ),
+    Mistake(
+        "defaults that are no list",
+        "train data=a",
+        "conf/data/a.yaml: defaults: not a list of options of the group",
+        {"conf/data/a.yaml": "defaults: 5"},
+    ),
     Mistake("not UTF-8", "runs", "surrogates not allowed", {}, {"FOVEA_OUTPUTS": "a\udcff"}),
     *(
         Mistake(name, command, f"{name}={{here}}/a: not a folder", {"a": ""}, {name: "{here}/a"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fovea.problems.classification.predictions import ClassPredictions
-from fovea.records.quantities import COMMON
+from fovea.records.quantities import COMMON, Quantity
 from fovea.training.settings import TrainerSettings
 
 
@@ -31,3 +31,12 @@ def test_a_target_is_reached_by_what_equals_it(accuracy: float, reached: bool) -
     lower = TrainerSettings(stop={"metric": "train/loss", "value": -0.75})
     assert lower.reached(row, task) is reached
     assert TrainerSettings().reached(row, task) is None
+
+
+@pytest.mark.parametrize("better", ["lower", "higher", None])
+def test_any_number_is_better_than_nan(better: Any) -> None:
+    quantity, nan = Quantity(better=better), float("nan")
+    assert quantity.is_better(1.0, nan)
+    assert not quantity.is_better(nan, 1.0)
+    assert not quantity.is_better(nan, nan)
+    assert quantity.is_better(1.0, 2.0) is (better == "lower")

@@ -18,7 +18,7 @@ import yaml
 from torch import Tensor
 
 from fovea.config.compose import compose_run
-from fovea.config.errors import DataError, RecordError
+from fovea.config.errors import ConfigError, DataError, RecordError
 from fovea.config.options import options
 from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
@@ -245,6 +245,28 @@ def test_training_stops_once_its_target_is_reached(trained: Training) -> None:
     assert trained("epochs=4", *epoch, stop(above)).summary["epochs"] == 3
     never = trained("epochs=2", *epoch, stop(1)).summary
     assert (never["epochs"], never["target_reached"]) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("trainer.monitor=val/f2", "trainer.monitor"),
+        ("trainer.stop={metric: val/f2, value: 1}", "trainer.stop"),
+        ("trainer.stop={metric: train/f2, value: 1}", "trainer.stop"),
+    ],
+)
+def test_a_metric_that_is_not_measured_is_one_line(
+    override: str, key: str, trained: Training
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{key}: '\w+/f2' is not measured .*val/accuracy"):
+        trained(override)
+
+
+def test_a_second_set_of_checkpoints_is_refused() -> None:
+    checkpoint = {"_target_": "pytorch_lightning.callbacks.ModelCheckpoint"}
+    config = compose_run(["model=mlp", "data=digits"])
+    with pytest.raises(ConfigError, match="callbacks: fovea saves"):
+        assemble({**config, "callbacks": [checkpoint]})
 
 
 def test_no_epochs_count_a_network_and_read_no_image(trained: Training) -> None:

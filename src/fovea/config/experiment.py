@@ -57,13 +57,16 @@ def check_option(content: Any, file: Path) -> dict[str, Any]:
     """Check an option of the working folder's ``conf``, before anything is composed of it.
 
     Raises:
-        ConfigError: it is no mapping, or holds an interpolation.
+        ConfigError: it is no mapping, has defaults of other groups, or holds an interpolation.
     """
     place = f"conf/{shown(file.parent.name, 40)}/{shown(file.name, 40)}"
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{place}: not a mapping of config keys")
+    defaults = content.get("defaults", [])
+    if not isinstance(defaults, list) or not all(isinstance(each, str) for each in defaults):
+        raise ConfigError(f"{place}: defaults: not a list of options of the group")
     for path, text in _texts(content, ""):
         if "${" in text.replace("${data_root:}", ""):
             where = f"{shown(path, 60)}: " if path else ""

@@ -19,7 +19,8 @@ def quick_imports() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
-        gc.unfreeze()  # into the oldest generation at once, which is seldom gone through
+        if not gc.get_freeze_count():  # else a worker's: it would look through them again
+            gc.freeze()
+            gc.unfreeze()  # into the oldest generation at once, which is seldom gone through
         if enabled:
             gc.enable()

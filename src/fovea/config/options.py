@@ -55,7 +55,9 @@ def stated(group: str, option: str) -> dict[str, Any]:
 
 
 @cache
-def _stated(group: str, option: str, folders: tuple[Path, ...]) -> dict[str, Any]:
+def _stated(
+    group: str, option: str, folders: tuple[Path, ...], within: tuple[str, ...] = ()
+) -> dict[str, Any]:
     files = (folder / group / f"{option}.yaml" for folder in folders)
     file = next((each for each in files if each.is_file()), None)
     try:
@@ -64,10 +66,12 @@ def _stated(group: str, option: str, folders: tuple[Path, ...]) -> dict[str, Any
         return {}
     if not isinstance(own, dict):
         return {}
+    defaults = own.pop("defaults", None)
+    within = (*within, option)
     merged: dict[str, Any] = {}
-    for each in own.pop("defaults", []) or []:
-        if isinstance(each, str) and each not in ("_self_", option):
-            merged |= _stated(group, each, folders)
+    for each in defaults if isinstance(defaults, list) else []:
+        if isinstance(each, str) and each != "_self_" and each not in within:
+            merged |= _stated(group, each, folders, within)
     return merged | own
 
 

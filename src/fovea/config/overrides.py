@@ -213,6 +213,8 @@ def explained(arguments: Sequence[str], where: str = "") -> Iterator[None]:
         if where in str(error):
             raise
         raise ConfigError(f"{where}: {error}") from error
+    except RecursionError as error:
+        raise ConfigError("nested too deeply: do defaults of options name each other?") from error
     except (HydraException, OmegaConfBaseException) as error:
         prefix = f"{where}: " if where else ""
         raise ConfigError(f"{prefix}{explain(error, arguments)}") from error

@@ -20,7 +20,7 @@ def conf() -> Path:
 def own_conf() -> Path | None:
     """Return the working folder's ``conf``, if it has one beside fovea's."""
     folder = Path.cwd() / "conf"
-    return folder if folder.is_dir() and folder.resolve() != conf().resolve() else None
+    return folder if folder != conf() and folder.is_dir() else None
 
 
 def experiments() -> list[Path]:

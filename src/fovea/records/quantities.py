@@ -45,7 +45,12 @@ class Quantity:
         return f"{value:.{digits}f}"
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether a value is better than another; a higher one where no direction is better."""
+        """Whether a value is better than another; a higher one where no direction is better.
+
+        Any number is better than NaN.
+        """
+        if math.isnan(other):
+            return not math.isnan(value)
         return value < other if self.better == "lower" else value > other
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,16 +85,19 @@ def _measure_probe(planned: PlannedRun) -> Mapping[str, Any] | None:
 
 def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]:
     outcomes: list[Outcome] = []
-    for run in runs:
-        if stops and any(isinstance(each, Exception) for each in outcomes):
-            outcomes.append(NotDoneError())
-            continue
-        try:
-            outcomes.append(train_run(run))
-        except Exception as error:  # one of several without its traceback, which holds the network
-            outcomes.append(error if len(runs) == 1 else portable(error))
-        if len(runs) > 1:
-            free_memory()
+    try:
+        for run in runs:
+            if stops and any(isinstance(each, Exception) for each in outcomes):
+                outcomes.append(NotDoneError())
+                continue
+            try:
+                outcomes.append(train_run(run))
+            except Exception as error:  # of several without its traceback, which holds the network
+                outcomes.append(error if len(runs) == 1 else portable(error))
+            if len(runs) > 1:
+                free_memory()
+    finally:
+        gc.unfreeze()  # what free_memory froze
     return outcomes
 
 

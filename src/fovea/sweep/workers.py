@@ -172,8 +172,6 @@ def _work(function: Callable[[Any], Any], environment: dict[str, str], pipe: Con
             pipe.send((printed.getvalue(), outcome))
             del task, outcome
             free_memory()
-            if not gc.get_freeze_count():
-                gc.freeze()  # the imported packages: they are not looked through after each task
     except (EOFError, BrokenPipeError):  # nobody waits for more
         return
     except KeyboardInterrupt:
@@ -192,9 +190,12 @@ def free_memory() -> None:
 
     Trainer, callbacks, network and data refer to each other. Python seldom looks for such cycles
     where there are few objects, however large, beside the million of the imported packages. The
-    freed pages go back to the system: the next task may be a smaller one.
+    freed pages go back to the system: the next task may be a smaller one. After the first task the
+    packages are frozen, so that they are not looked through after each.
     """
     gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()
     if (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)) is not None:  # glibc's
         trim(0)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback
+from pytorch_lightning.callbacks import Checkpoint
 from torch import Tensor, nn
 
 from fovea.config.build import arguments, build, build_with, class_of, factory
@@ -50,6 +51,10 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         channels_last=settings.channels_last,
     )
     callbacks: list[Callback] = [build("callbacks", node) for node in config.get("callbacks", [])]
+    if any(isinstance(callback, Checkpoint) for callback in callbacks):
+        raise ConfigError(
+            "callbacks: fovea saves the best and the last checkpoint; take none that does"
+        )
     model, inputs = build_model(config["model"], data.offers)
     data.serve(inputs)
     if settings.channels_last:

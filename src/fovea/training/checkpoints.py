@@ -40,6 +40,18 @@ class Watched:
     quantity: Quantity
 
 
+def require_measured(trainer: Trainer, key: str, metric: str) -> None:
+    """Make sure that a metric which a config names is measured.
+
+    Raises:
+        ConfigError: it is not, in training or in validation.
+    """
+    found = trainer.callback_metrics
+    if metric not in found:
+        known = ", ".join(sorted(name for name in found if "/" in name))
+        raise ConfigError(f"{key}: '{metric}' is not measured here (measured: {known})")
+
+
 class Checkpoints(Callback):
     """Saves ``last.ckpt`` every so often, and ``best.ckpt``, weights only, at the end.
 
@@ -105,13 +117,8 @@ class Checkpoints(Callback):
         self.stop_if_interrupted()
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        found = trainer.callback_metrics
-        if (score := found.get(self._watched.metric)) is None:
-            known = ", ".join(name for name in sorted(found) if name.startswith("val/"))
-            raise ConfigError(
-                f"trainer.monitor={self._watched.metric}: not measured in validation "
-                f"(measured: {known})"
-            )
+        require_measured(trainer, "trainer.monitor", self._watched.metric)
+        score = trainer.callback_metrics[self._watched.metric]
         if self._best is None or self._watched.quantity.is_better(float(score), self._best):
             self._best = float(score)
             if trainer.is_global_zero:

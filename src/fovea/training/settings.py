@@ -10,7 +10,7 @@ from multiprocessing import parent_process
 from typing import Any, Literal
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, EMAWeightAveraging
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
@@ -27,13 +27,36 @@ from fovea.config.types import (
 )
 from fovea.problems.base import Stepping, Task
 from fovea.records.quantities import Quantity, find
-from fovea.training.checkpoints import Watched
+from fovea.training.checkpoints import Watched, require_measured
 from fovea.training.local import LocalProcesses, ThisMachine
 from fovea.training.tracking.environment import has_fast_bfloat16
 from fovea.training.tracking.progress import ProgressBar
 
 _START_METHODS: dict[str, Literal["spawn", "fork"]] = {"ddp_spawn": "spawn", "ddp_notebook": "fork"}
 _LESS_THAN_A_SAMPLE = 1e-7  # of a share: Lightning stops beyond a threshold, not at it
+
+
+class _Stopping(EarlyStopping):
+    """Lightning's, with one line where nothing measures its metric.
+
+    Args:
+        key: of the config that names the metric.
+        metric, options: Lightning's.
+    """
+
+    def __init__(self, key: str, metric: str, **options: Any) -> None:
+        super().__init__(metric, **options)
+        self._key = key
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not self.monitor.startswith("train/"):
+            require_measured(trainer, self._key, self.monitor)
+        super().on_validation_end(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.monitor.startswith("train/"):
+            require_measured(trainer, self._key, self.monitor)
+        super().on_train_epoch_end(trainer, pl_module)
 
 
 def _mode(quantity: Quantity) -> Literal["min", "max"]:
@@ -131,12 +154,15 @@ class TrainerSettings:
         if self.patience is not None:
             watched = self.watched(task)
             mode = _mode(watched.quantity)
-            chosen.append(EarlyStopping(watched.metric, mode=mode, patience=self.patience))
+            chosen.append(
+                _Stopping("trainer.monitor", watched.metric, mode=mode, patience=self.patience)
+            )
         if self.stop is not None:
             mode = _mode(find(self.stop["metric"], task.all_quantities))
             nearer = -_LESS_THAN_A_SAMPLE if mode == "max" else _LESS_THAN_A_SAMPLE
             chosen.append(
-                EarlyStopping(
+                _Stopping(
+                    "trainer.stop",
                     self.stop["metric"],
                     mode=mode,
                     patience=sys.maxsize,
