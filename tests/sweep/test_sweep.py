@@ -361,7 +361,8 @@ def test_a_damaged_record_is_named_and_its_run_done_again(
     (runs[1].folder.path / "summary.json").write_text('{"status": "fin')
     report(runs)
     told = capsys.readouterr()
-    assert told.err == f"{runs[1].folder.path}: damaged record, counted as not run\n"
+    file = runs[1].folder.path / "summary.json"
+    assert told.err == f"{file}:1: not JSON (unterminated string); counted as not run\n"
     assert "50.00 % (n = 1)" in told.out
 
     launch, launched = launcher()

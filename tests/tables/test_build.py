@@ -451,6 +451,23 @@ def test_runs_that_saw_other_data_are_told(cell: MakeCell) -> None:
     )
 
 
+def test_runs_of_different_precisions_are_named(cell: MakeCell) -> None:
+    (made,) = accuracies(cell, mlp=[0.9, 0.8, 0.7])
+    resolved = dict(zip(made.results, ("32", "bf16-mixed", ""), strict=True))
+    results = {
+        seed: replace(result, provenance=result.provenance | {"precision": resolved[seed]})
+        for seed, result in made.results.items()
+    }
+    mixed = Cell(made.values, made.runs, results)
+    assert "mlp: its runs were trained in different precisions (32, bf16-mixed)" in (
+        build([mixed]).notes
+    )
+    same = {seed: each for seed, each in results.items() if resolved[seed] != "32"}
+    assert not any(
+        "precision" in note for note in build([Cell(made.values, made.runs, same)]).notes
+    )
+
+
 def test_only_the_seeds_asked_for(cell: MakeCell) -> None:
     table = build(accuracies(cell, mlp=[0.5, 0.6, 0.7]), seeds=[0, 2])
     assert texts(table) == [["mlp", "60.00 ± 14.14 % (n = 2)"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fovea.records import RunFolder, run_folder
 from fovea.tables.expressions import Reading
 from fovea.tables.results import Result, from_record, from_text, published, to_text
 
+RESOLVED = ("precision", "threads")
 TO_HALF = "epochs_to(train/accuracy >= 0.5)"
 RESULT = Result(
     id="0123456789ab",
@@ -31,6 +33,8 @@ RESULT = Result(
         "code": "3f40c4c",
         "uncommitted": "no",
         "data": "d1d2",
+        "precision": "bf16-mixed",
+        "threads": "2",
     },
     arm="mine",
     overrides="model=mlp optimizer.lr=0.1",
@@ -70,6 +74,8 @@ def run(outputs: Path) -> RunFolder:
             "packages": {"torch": "2.15.0"},
             "git": {"sha": "3f40c4c", "dirty": True},
             "hardware": hardware,
+            "threads": 4,
+            "resolved": {"precision": "32", "strategy": "auto", "compile": False},
         },
     )
     folder.write("data.json", {"fingerprint": "d1d2"})
@@ -99,6 +105,8 @@ def test_a_result_of_a_record(run: RunFolder) -> None:
         "code": "3f40c4c",
         "uncommitted": "yes",
         "data": "d1d2",
+        "precision": "32",
+        "threads": "4",
     }
 
 
@@ -120,6 +128,21 @@ def test_a_result_is_read_as_it_was_written() -> None:
     assert (read.notes, read.provenance, read.seed) == (RESULT.notes, RESULT.provenance, 1)
     assert (read.arm, read.overrides) == (RESULT.arm, RESULT.overrides)
     assert not read.recorded
+
+
+def test_rows_from_before_precision_was_kept_stay_as_they_are() -> None:
+    known = {key: text for key, text in RESULT.provenance.items() if key not in RESOLVED}
+    old = replace(RESULT, provenance=known)
+    text = to_text([old], [])
+    heading = text.partition("\n")[0].split(",")
+    assert not {*RESOLVED} & {*heading}
+    assert to_text([*from_text(text).values()], []) == text
+    both = to_text([old, replace(RESULT, id="bbb")], [])
+    heading, first, _ = (line.split(",") for line in both.splitlines())
+    place = heading.index("data") + 1
+    assert heading[place : place + 3] == [*RESOLVED, "notes"]
+    assert first[-1] == text.splitlines()[1].rpartition(",")[2]
+    assert from_text(both)[RESULT.id].provenance == known | dict.fromkeys(RESOLVED, "")
 
 
 def test_computed_columns_that_the_table_does_not_use_are_left_out() -> None:
@@ -157,7 +180,7 @@ def test_what_is_changed_by_hand_is_found(old: str, new: str) -> None:
     [
         (lambda text: "", "no heading, or columns are missing"),
         (lambda text: text.replace("digest", "digset"), "no heading, or columns are missing"),
-        (lambda text: text + "a,b\n", "line 3: 2 values for 15 columns"),
+        (lambda text: text + "a,b\n", "line 3: 2 values for 17 columns"),
         (lambda text: text + text.splitlines()[1] + "\n", "line 3: run 0123456789ab occurs twice"),
         (lambda text: text[:-3] + "\n", r"line 2 \(run 0123456789ab\): was changed"),
     ],

@@ -25,6 +25,7 @@ from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
 from fovea.training.assemble import load_checkpoint
 from fovea.training.compiling import CompiledTraining
+from fovea.training.evaluate import evaluate
 from fovea.training.train import train
 
 EPOCHS, BATCHES = 4, 5
@@ -305,6 +306,22 @@ def test_an_interrupted_rerun_is_resumed(tmp_path: Path, caplog: pytest.LogCaptu
     caplog.set_level("INFO")
     run_once(tmp_path / RUN, "rerun=true")
     assert "resumed after 2 epochs" in caplog.text
+
+
+def test_a_run_is_resumed_and_tested_in_the_precision_it_was_begun_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = run_once(tmp_path / "undisturbed")
+    fast = "fovea.training.settings.has_fast_bfloat16"
+    monkeypatch.setattr(fast, lambda _: False)
+    with interrupt_at(7), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / RUN, "trainer.precision=auto")
+    monkeypatch.setattr(fast, lambda _: True)
+    run = run_once(tmp_path / RUN, "trainer.precision=auto")
+    assert "trainer.precision=32, as before the interruption" in caplog.text
+    assert run.read("environment.json")["resolved"]["precision"] == "32"
+    assert outcome(run) == outcome(expected)
+    assert evaluate(run).items() <= run.metrics.items()
 
 
 @pytest.mark.parametrize("begun", [False, True])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from fovea.config.errors import ConfigError
 from fovea.problems.classification.predictions import ClassPredictions
 from fovea.records.quantities import COMMON, Quantity
 from fovea.training.settings import TrainerSettings
@@ -18,6 +19,16 @@ def test_lightning_scales_and_reduces_only_where_there_is_need() -> None:
     several = TrainerSettings(devices=2).stepping
     assert (several.plain_backward, several.burst) == (False, 1)
     assert TrainerSettings(ema_decay=0.9).stepping.burst == 1
+
+
+def test_a_precision_that_a_cpu_does_not_have_is_refused() -> None:
+    settings = TrainerSettings(accelerator="cpu", precision="16-mixed")
+    with pytest.raises(ConfigError) as refusal:
+        settings.trainer(epochs=1, loggers=False, callbacks=[])
+    assert str(refusal.value) == (
+        "trainer.precision=16-mixed: a CPU would compute in bfloat16; "
+        "set trainer.precision=bf16-mixed or 32"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from fovea.config import paths
 from fovea.config.console import console
-from fovea.config.errors import ConfigError, RecordError, did_you_mean
+from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.printing import say
 from fovea.records import RunFolder, all_runs
 from fovea.records.quantities import Quantity, find, of_record, watched
@@ -49,10 +49,9 @@ def run(filters: Sequence[str], sort: str, reverse: bool, json: bool) -> None:
 
 def _row(folder: RunFolder) -> tuple[dict[str, Any], Mapping[str, Any]]:
     """Return what is listed of a run, and its summary."""
-    try:
-        summary = folder.summary
-    except RecordError as error:
-        return {"id": folder.id, "status": "damaged", "error": str(error)}, {}
+    if damage := folder.damage:
+        return {"id": folder.id, "status": "damaged", "error": damage}, {}
+    summary = folder.summary
     told = ("experiment", "seed", "status", "epochs", "seconds", "started", "parameters", "error")
     row = {
         "id": folder.id,

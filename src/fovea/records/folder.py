@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +18,14 @@ from fovea.config.files import read_json, read_text, read_yaml
 from fovea.config.identity import relocated
 from fovea.records.deleting import RERUNS, delete_entries
 from fovea.records.files import write_atomic
+from fovea.records.history import Row, from_text, to_text
 from fovea.records.lock import is_locked, locked
+from fovea.records.schema import FILES, Ended, mistake
 
-_REMEDY = "train it again with rerun=true"
-Status = Literal["running", "finished", "failed", "interrupted", "damaged"]
+REMEDY = "train it again with rerun=true"
+Status = Ended | Literal["running", "damaged"]
+
+_LATER = ("data.json", "environment.json", "history.csv", "predictions.parquet")
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,9 @@ class RunFolder:
         Raises:
             RecordError: the file is missing or damaged.
         """
-        file = self.path / "config.yaml"
-        try:
-            config = read_yaml(file, RecordError, limit=4 * 10**6, remedy=_REMEDY)
-        except FileNotFoundError:
-            raise RecordError(f"{file}: missing; {_REMEDY}") from None
-        if not isinstance(config, dict):
-            raise RecordError(f"{file}: not a config; {_REMEDY}")
+        config = self.read("config.yaml")
+        if not config:
+            raise RecordError(f"{self.path / 'config.yaml'}: missing; {REMEDY}")
         choices = {}
         with suppress(RecordError):
             choices = self.summary.get("choices", {})
@@ -76,22 +74,50 @@ class RunFolder:
     def status(self) -> Status | None:
         """What has become of the run; ``None`` where there is no record.
 
-        A run that was killed is ``interrupted``. One whose summary cannot be read is ``damaged``,
-        and so is a finished one some of whose files are gone or cut short. A folder that is a
-        symbolic link is no record.
+        A run that was killed is ``interrupted``. ``damaged`` is a record whose summary is missing
+        or not valid, and a finished one some of whose files are gone or cut short: what the other
+        files hold, :attr:`damage` checks. A folder that is a symbolic link is no record.
         """
         if self.path.is_symlink():
             return None
         try:
-            summary = self.summary
+            status = self._checked_summary().get("status")
         except RecordError:
             return "damaged"
-        status, files = summary.get("status"), summary.get("files", {})
-        if status == "running" and not self.locked:
-            return "interrupted"
-        if status == "finished" and files != self.sizes(files):
-            return "damaged"
-        return status
+        return "interrupted" if status == "running" and not self.locked else status
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with the record, in one line; '' for nothing. Every file of text is read.
+
+        An entry that is not there yet is no damage to a run that is not finished.
+        """
+        try:
+            if self._checked_summary():
+                for name in ("config.yaml", "data.json", "environment.json"):
+                    self.read(name)
+                self.history()
+        except RecordError as error:
+            return str(error).removesuffix(f"; {REMEDY}")
+        return ""
+
+    def _checked_summary(self) -> dict[str, Any]:
+        """Return the summary; empty where there is no record.
+
+        Raises:
+            RecordError: it is not valid, or files are not as it says.
+        """
+        summary = self.summary
+        there = self.sizes(_LATER)
+        if there and not summary:
+            raise RecordError(f"{self.path / 'summary.json'}: missing; {REMEDY}")
+        if summary.get("status") == "finished":
+            for name, size in summary.get("files", {}).items():
+                found = self.sizes([name]).get(name)
+                if found != size:
+                    what = "missing" if found is None else f"{found:,} bytes of {size:,}"
+                    raise RecordError(f"{self.path / name}: {what}; {REMEDY}")
+        return summary
 
     def sizes(self, names: Iterable[str]) -> dict[str, int]:
         """Return the bytes of each file of the record that is there."""
@@ -136,40 +162,50 @@ class RunFolder:
 
     @property
     def rerun(self) -> RunFolder:
-        """Where a finished run is trained again, until the new record takes this one's place."""
+        """Where a recorded run is trained again, until the new record takes this one's place."""
         return RunFolder(self.path.parent / RERUNS / self.id)
 
-    def history(self) -> list[dict[str, float]]:
-        """Return one row of metrics per epoch.
+    def history(self) -> list[Row]:
+        """Return a row of metrics per epoch, as :mod:`fovea.records.history` describes them.
 
         Raises:
             RecordError: the file is damaged.
         """
         file = self.path / "history.csv"
         try:
-            text = read_text(file, RecordError, limit=256 * 10**6, remedy=_REMEDY)
-            return [
-                {key: float(value) for key, value in row.items() if value != ""}
-                for row in csv.DictReader(io.StringIO(text))
-            ]
+            return from_text(read_text(file, RecordError, limit=256 * 10**6, remedy=REMEDY))
         except FileNotFoundError:
             return []
-        except (ValueError, TypeError, csv.Error) as error:
-            raise RecordError(f"{file}: damaged ({one_line(error, 100)}); {_REMEDY}") from error
+        except ValueError as error:
+            raise RecordError(f"{file}: damaged ({one_line(error, 100)}); {REMEDY}") from None
 
-    def read(self, name: str) -> dict[str, Any]:
-        """Read a JSON file of the record; an empty dict where there is none.
+    def read(self, name: str, *needed: str) -> dict[str, Any]:
+        """Read a JSON or (by its suffix) YAML file of the record; an empty dict for none.
+
+        Args:
+            name: of the file.
+            needed: keys it must have.
 
         Raises:
-            RecordError: the file is damaged.
+            RecordError: the file is not as :mod:`fovea.records.schema` has it.
         """
         file = self.path / name
+        content: Any = {}
         try:
-            content = read_json(file, RecordError, remedy=_REMEDY)
+            if file.suffix == ".yaml":
+                content = read_yaml(file, RecordError, limit=4 * 10**6, remedy=REMEDY)
+            else:
+                content = read_json(file, RecordError, remedy=REMEDY)
         except FileNotFoundError:
-            return {}
-        if not isinstance(content, dict):
-            raise RecordError(f"{file}: not an object; {_REMEDY}")
+            pass
+        else:
+            if not isinstance(content, dict):
+                what = "a config" if file.suffix == ".yaml" else "an object"
+                raise RecordError(f"{file}: not {what}; {REMEDY}")
+            if name in FILES and (wrong := mistake(FILES[name], content)):
+                raise RecordError(f"{file}: {wrong}; {REMEDY}")
+        if missing := [key for key in needed if key not in content]:
+            raise RecordError(f"{file}: no {', '.join(missing)}; {REMEDY}")
         return content
 
     def write(self, name: str, content: Mapping[str, Any]) -> None:
@@ -182,12 +218,7 @@ class RunFolder:
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the metrics of every epoch so far as CSV."""
-        columns = list(dict.fromkeys(key for row in rows for key in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, columns, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomic(self.path / "history.csv", text.getvalue().encode())
+        write_atomic(self.path / "history.csv", to_text(rows).encode())
 
 
 def _finite(value: Any) -> Any:

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
-from fovea.records.deleting import REPLACED, delete_record, foreign_entries, require_own
+from fovea.config.regular import open_regular
+from fovea.records.deleting import (
+    REPLACED,
+    delete_record,
+    foreign_entries,
+    require_own,
+)
+from fovea.records.files import atomic_stream
 from fovea.records.folder import RunFolder
+
+_RESUMED_FROM = (
+    "data.json",
+    "environment.json",
+    "train.log",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+)
+
+
+def carry_over(run: RunFolder) -> None:
+    """Copy what a damaged record can be resumed from to its rerun, if that is not begun.
+
+    Raises:
+        RecordError: a folder is not a run's, or there is a symbolic link.
+    """
+    for folder in (run.path, run.rerun.path):
+        require_own(folder)
+    if (run.rerun.path / "summary.json").exists():
+        return
+    for name in _RESUMED_FROM:
+        file = run.path / name
+        if file.is_file() and not file.is_symlink():
+            with open_regular(file) as source, atomic_stream(run.rerun.path / name) as copy:
+                shutil.copyfileobj(source, copy)
 
 
 def replace_by_rerun(run: RunFolder) -> bool:

@@ -115,15 +115,14 @@ def recorded(runs: Sequence[RunFolder]) -> list[Entry]:
             told = experiment | settings(run.config, summary.get("choices", {}))
             entries.append(_entry(run, told, overrides))
         except RecordError as error:
-            entries.append(_damaged(run, {}, overrides, error))
+            entries.append(_damaged(run, {}, overrides, run.damage or str(error)))
     return sorted(entries, key=lambda entry: entry.summary.get("started", ""), reverse=True)
 
 
 def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] | None) -> Entry:
-    try:
-        summary, history = folder.summary, folder.history()
-    except RecordError as error:
-        return _damaged(folder, told, overrides, error)
+    if damage := folder.damage:
+        return _damaged(folder, told, overrides, damage)
+    summary, history = folder.summary, folder.history()
     status = summary.get("status", "not run")
     if status == "finished" and summary.get("diverged"):
         status = "diverged"
@@ -145,9 +144,9 @@ def _damaged(
     folder: RunFolder,
     told: Mapping[str, Any],
     overrides: Sequence[str] | None,
-    error: RecordError,
+    damage: str,
 ) -> Entry:
-    return Entry(folder, "damaged", {"error": str(error)}, [], told, overrides)
+    return Entry(folder, "damaged", {"error": damage}, [], told, overrides)
 
 
 def _overrides(run: RunFolder) -> list[str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fovea.config.build import build
 from fovea.config.printing import say
-from fovea.records import replace_by_rerun
+from fovea.records import carry_over, replace_by_rerun
 from fovea.records.quantities import find, of_record, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
@@ -40,8 +40,8 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     """Train one run, in whatever process; return its summary.
 
     A run that another process trains, or has trained meanwhile, is left to it: ``None``. A finished
-    one is measured by a probe that has not measured it; with ``rerun`` it is trained again beside
-    its record, which the new one replaces when it is finished.
+    one is measured by a probe that has not measured it; with ``rerun``, or if its record is
+    damaged, it is trained again beside its record, which the new one replaces when it is finished.
 
     Raises:
         Exception: whatever ended the run.
@@ -49,16 +49,18 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     run = planned.folder
     with run.lock() as free:
         status = run.status
-        if not free and status == "finished":
+        if not free and status in ("finished", "damaged"):
             say(f"{run.id} is being trained again by another process: left to it")
         if not free or replace_by_rerun(run):  # a rerun that was killed when it had finished
             return None
-        if status == "finished" and not planned.config["rerun"]:
+        damaged, rerun = bool(run.damage), planned.config["rerun"]
+        if status == "finished" and not damaged and not rerun:
             return _measure_probe(planned)
         from fovea.training.train import train
 
-        beside = planned.config["rerun"] and status in ("finished", "damaged")
-        folder = run.rerun if beside else run
+        if damaged and not rerun:
+            carry_over(run)
+        folder = run.rerun if damaged or status == "finished" else run
         summary = train(planned.config, folder, planned.choices, planned.overrides, planned.arm)
         replace_by_rerun(run)
     say(

@@ -80,8 +80,9 @@ class States:
         status = run.folder.status
         if status is None:
             return State("missing")
-        if status == "damaged":
-            return State("damaged", "its record cannot be read: trained again")
+        if damage := run.folder.damage:
+            where = damage.removeprefix(f"{run.folder.path}/")
+            return State("damaged", f"{where}; trained again")
         summary = run.folder.summary
         epochs, seconds = _behind(run.folder)
         if status == "finished":
@@ -93,11 +94,7 @@ class States:
         return State("failed", summary.get("error", ""), seconds, epochs)
 
     def _finished(self, run: PlannedRun, seconds: float | None, epochs: int) -> State:
-        try:
-            run.folder.read("data.json")  # or it is damaged
-            code = run.folder.read("environment.json").get("code", {})
-        except RecordError as error:
-            return State("damaged", str(error), seconds, epochs)
+        code = run.folder.read("environment.json").get("code", {})
         if missing_probe(run):
             note = "finished; its probe is measured from its checkpoint"
             return State("unmeasured", note, seconds, epochs)
@@ -174,7 +171,7 @@ def _seconds_per_epoch(folder: RunFolder) -> float | None:
     """Return what an epoch takes; of a finished run, with all it does besides training."""
     if folder.status == "finished":
         epochs = folder.summary.get("epochs")
-        return folder.summary["seconds"] / epochs if epochs else None
+        return folder.summary.get("seconds", 0.0) / epochs if epochs else None
     told = [row["seconds"] for row in folder.history() if "seconds" in row]
     return fmean(told) if told else None
 
@@ -191,10 +188,7 @@ def _cell(config: Scientific) -> str:
 def _behind(folder: RunFolder) -> tuple[int, float | None]:
     """Return the epochs behind a run, and its seconds: until it ends, those of its epochs."""
     seconds = folder.summary.get("seconds")
-    try:
-        history = folder.history()
-    except RecordError:
-        return 0, seconds
+    history = folder.history()
     if seconds is None and history:
         seconds = sum(row.get("seconds", 0.0) for row in history)
     return len(history), seconds

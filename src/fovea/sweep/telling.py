@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fovea.config import paths
-from fovea.config.errors import ConfigError, RecordError, did_you_mean
+from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.printing import say
 from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs
@@ -80,14 +80,10 @@ def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[st
     """
     results = {}
     for run in {run.id: run for run in runs}.values():
-        status = run.folder.status
-        try:
-            if status == "finished":
-                results[run.id] = from_record(run.folder, run.config["seed"], definition.metrics)
-        except RecordError:
-            status = "damaged"
-        if status == "damaged":
-            say(f"{run.folder.path}: damaged record, counted as not run", stderr=True)
+        if damage := run.folder.damage:
+            say(f"{damage}; counted as not run", stderr=True)
+        elif run.folder.status == "finished":
+            results[run.id] = from_record(run.folder, run.config["seed"], definition.metrics)
     return results
 
 

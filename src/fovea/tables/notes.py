@@ -107,6 +107,9 @@ def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
         own = [note for result in results for note in (*result.outdated, *result.notes)]
         if len({result.provenance.get("data") for result in results}) > 1:
             own.append("its runs did not all see the same data (fingerprints differ)")
+        precisions = sorted({each.provenance.get("precision", "") for each in results} - {""})
+        if len(precisions) > 1:
+            own.append(f"its runs were trained in different precisions ({', '.join(precisions)})")
         for note in dict.fromkeys(own):
             noted.setdefault(note, []).append(label)
     for note, labels in noted.items():

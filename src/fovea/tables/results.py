@@ -26,6 +26,7 @@ from fovea.tables.expressions import Reading, parse
 
 FILE = "results.csv"
 _PROVENANCE = ("hardware", "versions", "code", "uncommitted", "data")
+_RESOLVED = ("precision", "threads")  # provenance that earlier files lack
 _FIRST = ("id", "arm", "overrides", "seed", *_PROVENANCE, "notes")
 _DIGEST = "digest"
 _NOTES = " ;; "
@@ -41,7 +42,7 @@ class Result:
         values: metrics, other numbers of its summary, and computed expressions, by name.
         notes: where it departs from the house's protocol.
         provenance: ``hardware``, ``versions``, ``code`` (commit), ``uncommitted`` (changes beside
-            it) and ``data`` (fingerprint), as text.
+            it), ``data`` (fingerprint), ``precision`` (as resolved) and ``threads``, as text.
         arm: the names of its arms, in an experiment that has such.
         overrides: what tells its config from those of the experiment's other cells.
         outdated: in which keys of its config it differs from the planned run it stands in for.
@@ -148,7 +149,8 @@ def to_text(results: Sequence[Result], metrics: Iterable[str]) -> str:
     names = sorted(
         {name for result in results for name in result.values if name in used or "(" not in name}
     )
-    columns = [*_FIRST, *names]
+    resolved = [key for key in _RESOLVED if any(each.provenance.get(key) for each in results)]
+    columns = [*_FIRST[:-1], *resolved, _FIRST[-1], *names]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*columns, _DIGEST])
@@ -164,7 +166,7 @@ def _to_row(result: Result, names: Sequence[str]) -> dict[str, str]:
         "arm": result.arm,
         "overrides": result.overrides,
         "seed": str(result.seed),
-        **{key: result.provenance.get(key, "") for key in _PROVENANCE},
+        **{key: result.provenance.get(key, "") for key in (*_PROVENANCE, *_RESOLVED)},
         "notes": _NOTES.join(result.notes),
         **{name: str(result.values.get(name, "")) for name in names},
     }
@@ -174,9 +176,13 @@ def _from_row(row: Mapping[str, str]) -> Result:
     return Result(
         id=row["id"],
         seed=int(row["seed"]),
-        values={name: _reading(text) for name, text in row.items() if text and name not in _FIRST},
+        values={
+            name: _reading(text)
+            for name, text in row.items()
+            if text and name not in (*_FIRST, *_RESOLVED)
+        },
         notes=tuple(filter(None, row["notes"].split(_NOTES))),
-        provenance={key: row[key] for key in _PROVENANCE},
+        provenance={key: row.get(key, "") for key in (*_PROVENANCE, *_RESOLVED)},
         arm=row["arm"],
         overrides=row["overrides"],
         recorded=False,
@@ -209,6 +215,7 @@ def _provenance(run: RunFolder) -> dict[str, str]:
     hardware = environment.get("hardware", {})
     git = environment.get("git", {})
     packages = environment.get("packages", {})
+    threads = environment.get("threads")
     machine = [
         hardware.get("processor"),
         f"{hardware.get('cores')} cores",
@@ -221,4 +228,6 @@ def _provenance(run: RunFolder) -> dict[str, str]:
         "code": git.get("sha") or "",
         "uncommitted": {True: "yes", False: "no"}.get(git.get("dirty"), ""),
         "data": run.read("data.json").get("fingerprint", ""),
+        "precision": environment.get("resolved", {}).get("precision") or "",
+        "threads": str(threads) if threads else "",
     }

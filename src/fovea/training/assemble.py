@@ -8,16 +8,18 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning import callbacks as lightning
 from torch import Tensor, nn
 
 from fovea.config.build import arguments, build, build_with, class_of, factory
-from fovea.config.errors import ConfigError, DataError, RecordError
+from fovea.config.errors import ConfigError, DataError, RecordError, one_line
 from fovea.config.trust import require_trusted
 from fovea.data.base import Data
 from fovea.problems.base import Stepping, Task
 from fovea.problems.probes import Probe
 from fovea.records import RunFolder
+from fovea.records.folder import REMEDY
+from fovea.records.schema import Checkpoint, mistake
 from fovea.training.processor import flush_denormals, keep_freed_memory
 from fovea.training.settings import TrainerSettings
 
@@ -51,7 +53,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         channels_last=settings.channels_last,
     )
     callbacks: list[Callback] = [build("callbacks", node) for node in config.get("callbacks", [])]
-    if any(isinstance(callback, Checkpoint) for callback in callbacks):
+    if any(isinstance(callback, lightning.Checkpoint) for callback in callbacks):
         raise ConfigError(
             "callbacks: fovea saves the best and the last checkpoint; take none that does"
         )
@@ -148,12 +150,20 @@ def restore(run: RunFolder, which: str | None = None) -> nn.Module:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load weights in the precision they were saved in; the module's own becomes theirs."""
+    """Load weights in the precision they were saved in; the module's own becomes theirs.
+
+    Raises:
+        RecordError: they are another network's.
+    """
     for each in weights.values():
-        if each.is_floating_point():
+        if isinstance(each, Tensor) and each.is_floating_point():
             module.to(each.dtype)
             break
-    module.load_state_dict(weights)
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = one_line(error, 160)
+        raise RecordError(f"the recorded weights do not fit the network ({reason})") from error
 
 
 def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:
@@ -168,6 +178,10 @@ def load_checkpoint(run: RunFolder, which: str | None = None) -> dict[str, Any]:
             f"{file}: no such checkpoint; train the run to its end, or again with rerun=true"
         )
     try:
-        return torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise RecordError(f"{file}: damaged ({error}); train the run again") from error
+        reason = one_line(error, 160)
+        raise RecordError(f"{file}: damaged ({reason}); {REMEDY}") from error
+    if wrong := mistake(Checkpoint, content):
+        raise RecordError(f"{file}: damaged ({wrong}); {REMEDY}")
+    return content

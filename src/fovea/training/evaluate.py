@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -64,7 +65,7 @@ def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]
 
 
 def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
-    """Build a run's objects; its data is what it was trained on.
+    """Build a run's objects; its data and its precision are those it was trained with.
 
     Raises:
         DataError: it is not.
@@ -76,7 +77,8 @@ def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
             f"data.root={config['data'].get('root')}: the data differs from what run {run.id} was "
             f"trained with: {differs}"
         )
-    return lab
+    resolved = run.read("environment.json").get("resolved", {})
+    return replace(lab, settings=lab.settings.as_recorded(resolved))
 
 
 def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:

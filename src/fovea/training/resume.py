@@ -12,6 +12,7 @@ from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import DataError, RecordError
 from fovea.data.image.fingerprint import difference
 from fovea.records import RunFolder
+from fovea.records.schema import Progress, mistake
 from fovea.training.assemble import load_checkpoint
 from fovea.training.tracking.environment import installed_versions
 
@@ -29,14 +30,14 @@ class Interrupted:
         epochs: history rows of the epochs behind it.
         complete: there is nothing left to train.
         seconds: how long it took to get there.
-        compiled: whether it was trained compiled.
+        resolved: precision and compiling, as they were resolved when it was begun.
     """
 
     file: Path
     epochs: list[dict[str, float]]
     complete: bool
     seconds: float
-    compiled: bool
+    resolved: Mapping[str, Any]
 
 
 def take_up(
@@ -66,13 +67,17 @@ def take_up(
                 )
             if not (differs := differs or _differs(run, config)):
                 own = load_checkpoint(run, "last")["fovea"]
+                if wrong := mistake(Progress, own):
+                    raise RecordError(f"last.ckpt: {wrong}")
+                if own["complete"] and own["best"] is not None:
+                    load_checkpoint(run, "best")
                 log.info("resumed after %d epochs", len(own["history"]))
                 return Interrupted(
                     file=run.checkpoints / "last.ckpt",
                     epochs=own["history"],
                     complete=own["complete"],
                     seconds=own["seconds"],
-                    compiled=run.read("environment.json")["resolved"]["compile"],
+                    resolved=run.read("environment.json")["resolved"],
                 )
         except (RecordError, KeyError) as error:
             differs = str(error)

@@ -117,6 +117,11 @@ class TrainerSettings:
         return "bf16-mixed" if has_fast_bfloat16("cuda" if gpu else "cpu") else "32"
 
     @property
+    def _on_cpu(self) -> bool:
+        there = torch.cuda.is_available() or torch.backends.mps.is_available()
+        return self.accelerator == "cpu" or (self.accelerator == "auto" and not there)
+
+    @property
     def resolved_strategy(self) -> str:
         """What ``strategy`` means for so many devices.
 
@@ -136,6 +141,15 @@ class TrainerSettings:
             burst=1 if one_by_one else Stepping.burst,
             plain_backward=self.resolved_strategy == "auto" and self.precision != "16-mixed",
         )
+
+    def as_recorded(self, resolved: Mapping[str, Any]) -> TrainerSettings:
+        """Return the same settings, resolved as they were for a recorded run.
+
+        Args:
+            resolved: of its ``environment.json``; what it lacks is resolved for this machine.
+        """
+        precision: Any = resolved.get("precision") or self.precision
+        return replace(self, precision=precision, compile=resolved.get("compile", self.compile))
 
     def single_device(self) -> TrainerSettings:
         """Return the same settings on one device."""
@@ -187,13 +201,19 @@ class TrainerSettings:
         """Return Lightning's trainer.
 
         Raises:
-            ConfigError: it refuses the settings, for instance for want of the devices.
+            ConfigError: it refuses the settings, for instance for want of the devices, or would
+                train in another precision than is asked for.
         """
         bar = parent_process() is None and (
             self.progress_bar == "on"
             or (self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI"))
         )
         precision: Any = self.resolved_precision
+        if precision == "16-mixed" and self._on_cpu:
+            raise ConfigError(
+                "trainer.precision=16-mixed: a CPU would compute in bfloat16; "
+                "set trainer.precision=bf16-mixed or 32"
+            )
         limit = self.limit_batches or 1.0
         method = _START_METHODS.get(self.resolved_strategy)
         try:

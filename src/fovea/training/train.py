@@ -29,7 +29,8 @@ from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
 from fovea.training.restored import process_restored
 from fovea.training.results import describe_machine, write_results
-from fovea.training.resume import take_up
+from fovea.training.resume import Interrupted, take_up
+from fovea.training.settings import TrainerSettings
 from fovea.training.tracking.environment import peak_memory_mib, reset_peak_memory
 from fovea.training.tracking.history import History, Stopwatch, replay
 from fovea.training.tracking.trackers import Outcome
@@ -92,13 +93,31 @@ def _train_and_test(
     lab = assemble(config)
     if lab.settings.threads:
         torch.set_num_threads(lab.settings.threads)
-    startup_seconds = _train(lab, config, run, recording)
+    lab.data.setup()
+    interrupted = take_up(run, config, *lab.data.state())
+    if interrupted:
+        lab = replace(lab, settings=_as_before(lab.settings, interrupted))
+    startup_seconds = _train(lab, config, run, recording, interrupted)
     summary, outcome = _test(lab, config, run, recording)
     return summary | {"startup_seconds": startup_seconds}, outcome
 
 
+def _as_before(settings: TrainerSettings, interrupted: Interrupted) -> TrainerSettings:
+    """Return settings resolved as before an interruption; the log says what that changes."""
+    before = settings.as_recorded(interrupted.resolved)
+    if before.resolved_precision != settings.resolved_precision:
+        log.info("trainer.precision=%s, as before the interruption", before.resolved_precision)
+    if before.compile != settings.compile:
+        log.info("trainer.compile=%s, as before the interruption", str(before.compile).lower())
+    return before
+
+
 def _train(
-    lab: Lab, config: Mapping[str, Any], run: RunFolder, recording: Recording
+    lab: Lab,
+    config: Mapping[str, Any],
+    run: RunFolder,
+    recording: Recording,
+    interrupted: Interrupted | None,
 ) -> float | None:
     """Train, or go on where the run was interrupted.
 
@@ -106,13 +125,8 @@ def _train(
         The seconds to the first optimizer step; ``None`` where none was left to take.
     """
     data, settings = lab.data, lab.settings
-    data.setup()
-    interrupted = take_up(run, config, *data.state())
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
     run.write("data.json", data.describe())
-    if interrupted and interrupted.compiled != settings.compile:
-        settings = replace(settings, compile=interrupted.compiled)
-        log.info("trainer.compile=%s, as before the interruption", str(settings.compile).lower())
     describe_machine(run, config, settings)
     log.info(
         "%s: %d parameters; %s",
