@@ -13,14 +13,12 @@ from fovea.config.errors import ConfigError
 from fovea.models.alexnet_cifar import AlexNetCifar
 from fovea.models.conv_net import ConvNet
 from fovea.models.cost import count_macs, count_parameters
-from fovea.models.features import feature_maps
 from fovea.models.geometry import map_size
 from fovea.models.guide_cnn import GuideCNN
 from fovea.models.keras_mnist_cnn import KerasMnistCNN
 from fovea.models.layers.response_norm import ResponseNorm2d
 from fovea.models.lenet5 import LeNet5
 from fovea.models.mlp import MLP
-from fovea.models.protocol import check_classifier
 from fovea.models.resnet import ResNet
 from fovea.models.sign_cnn import SignCNN
 from fovea.models.simple_cnn import SimpleCNN
@@ -60,49 +58,61 @@ SIZES = [
     (partial(VGG, depth=16, batch_norm=False), RGB_32, 14_719_818, 313.2),
 ]
 
-# Network, images, width of the features, shape of each named map.
+# Network, images, width of the features, names of layers, shape of the map of each.
 SHAPES = [
-    (MLP, GREY_28, 512, [(512,), (512,)]),
+    (MLP, GREY_28, 512, "hidden.0 hidden.1", [(512,), (512,)]),
     (
         LeNet5,
         GREY_32,
         84,
+        "c1 s2 c3 s4 c5 f6",
         [(6, 28, 28), (6, 14, 14), (16, 10, 10), (16, 5, 5), (120, 1, 1), (84,)],
     ),
     (
         partial(LeNet5, variant="modern"),
         GREY_28,
         84,
+        "c1 s2 c3 s4 c5 f6",
         [(6, 24, 24), (6, 12, 12), (16, 8, 8), (16, 4, 4), (120, 1, 1), (84,)],
     ),
-    (AlexNetCifar, RGB_32, 1024, [(32, 16, 16), (32, 8, 8), (64, 4, 4)]),
+    (AlexNetCifar, RGB_32, 1024, "convs.0 convs.1 convs.2", [(32, 16, 16), (32, 8, 8), (64, 4, 4)]),
     (
         ConvNet,
         RGB_32,
         256,
+        "convs.0 convs.1 convs.2 convs.3 convs.4",
         [(64, 15, 15), (192, 6, 6), (384, 6, 6), (256, 6, 6), (256, 2, 2)],
     ),
-    (SimpleCNN, RGB_32, 512, [(32, 16, 16), (64, 8, 8), (128, 4, 4)]),
-    (GuideCNN, RGB_32, 256, [(32, 16, 16), (64, 8, 8), (128, 4, 4)]),
-    (SignCNN, GREY_28, 512, [(64, 13, 13), (64, 11, 11), (128, 9, 9), (128, 7, 7)]),
-    (partial(SignCNN, pools=2), GREY_28, 512, [(64, 13, 13), (64, 5, 5)]),
-    (KerasMnistCNN, GREY_28, 128, [(32, 26, 26), (64, 12, 12)]),
+    (SimpleCNN, RGB_32, 512, "convs.0 convs.1 convs.2", [(32, 16, 16), (64, 8, 8), (128, 4, 4)]),
+    (GuideCNN, RGB_32, 256, "convs.0 convs.1 convs.2", [(32, 16, 16), (64, 8, 8), (128, 4, 4)]),
+    (
+        SignCNN,
+        GREY_28,
+        512,
+        "convs.0 convs.1 convs.2 convs.3",
+        [(64, 13, 13), (64, 11, 11), (128, 9, 9), (128, 7, 7)],
+    ),
+    (partial(SignCNN, pools=2), GREY_28, 512, "convs.0 convs.1", [(64, 13, 13), (64, 5, 5)]),
+    (KerasMnistCNN, GREY_28, 128, "convs.0 convs.1", [(32, 26, 26), (64, 12, 12)]),
     (
         partial(ResNet, depth=8),
         {"in_channels": 1, "image_size": 8},
         64,
+        "stem stages.0 stages.1 stages.2",
         [(16, 8, 8), (16, 8, 8), (32, 4, 4), (64, 2, 2)],
     ),
     (
         partial(ResNet, depth=8, preactivation=True, shortcut="B"),
         RGB_32,
         64,
+        "stem stages.0 stages.1 stages.2",
         [(16, 32, 32), (16, 32, 32), (32, 16, 16), (64, 8, 8)],
     ),
     (
         partial(VGG, depth=11),
         {"in_channels": 3, "image_size": 64},
         512,
+        "stages.0 stages.1 stages.2 stages.3 stages.4",
         [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4), (512, 2, 2)],
     ),
 ]
@@ -158,18 +168,17 @@ def test_macs_are_counted_in_every_precision(network, size, precision):
     assert count_macs(model.to(precision), image(**size)) == macs > 0
 
 
-@pytest.mark.parametrize(("network", "size", "num_features", "shapes"), SHAPES)
-def test_logits_features_and_maps(network, size, num_features, shapes):
+@pytest.mark.parametrize(("network", "size", "features", "layers", "shapes"), SHAPES)
+def test_logits_features_and_maps(network, size, features, layers, shapes):
     model = network(num_classes=7, **size).eval()
-    logits, maps = feature_maps(model, images_for(size))
-    assert logits.shape == (2, 7)
-    assert [tuple(m.shape) for m in maps.values()] == [(2, *shape) for shape in shapes]
-    assert tuple(maps) == model.feature_layers
-    assert check_classifier(model) is model
-
+    seen = []
+    for name in layers.split():
+        layer = model.get_submodule(name)
+        layer.register_forward_hook(lambda *of, name=name: seen.append((name, of[2].shape)))
+    assert model(images_for(size)).shape == (2, 7)
+    assert seen == [(name, (2, *shape)) for name, shape in zip(layers.split(), shapes, strict=True)]
     headless = network(num_classes=None, **size).eval()
-    assert headless.num_features == num_features
-    assert headless(images_for(size)).shape == (2, num_features)
+    assert headless(images_for(size)).shape == (2, features)
 
 
 @pytest.mark.parametrize(("network", "size"), TRAINED)
@@ -181,17 +190,6 @@ def test_every_parameter_gets_a_gradient(network, size):
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
     assert any(parameter.grad.abs().sum() > 0 for parameter in model.parameters())
-
-
-def test_feature_maps_are_kept_as_the_layer_returned_them_and_hooks_are_removed():
-    model = SimpleCNN().eval()
-    images = images_for(RGB_32)
-    logits, maps = feature_maps(model, images)
-    torch.testing.assert_close(logits, model(images))
-    torch.testing.assert_close(maps["convs.1"], model.convs[1](maps["convs.0"]))
-    logits[:, 0].sum().backward()
-    assert model.convs[0][0].weight.grad is not None
-    assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_counting_macs_leaves_the_model_and_the_random_state_alone():
@@ -214,8 +212,7 @@ def test_count_parameters_leaves_out_the_frozen():
 
 def test_mlp_takes_any_hidden_sizes():
     model = MLP(num_classes=3, in_channels=3, image_size=8, hidden_sizes=[20, 10, 5])
-    assert model.feature_layers == ("hidden.0", "hidden.1", "hidden.2")
-    assert model.num_features == 5
+    assert [layer[0].out_features for layer in model.hidden] == [20, 10, 5]
     linear = MLP(num_classes=3, in_channels=1, image_size=8, hidden_sizes=[])
     assert count_parameters(linear) == 64 * 3 + 3
 
@@ -317,14 +314,3 @@ def test_alexnet_draws_the_files_deviations():
     weights = [model.convs[i][0].weight for i in range(3)] + [model.head.weight]
     for weight, std in zip(weights, (1e-4, 0.01, 0.01, 0.01), strict=True):
         assert weight.std().item() == pytest.approx(std, rel=0.05)
-
-
-def test_what_is_no_classifier_is_named():
-    with pytest.raises(ConfigError, match="Linear is no classifier: it has no num_features and no"):
-        check_classifier(nn.Linear(2, 2))
-    model = MLP()
-    model.feature_layers = ("hidden.9",)
-    with pytest.raises(
-        ConfigError, match=r"MLP\.feature_layers names a missing layer: 'hidden\.9'"
-    ):
-        check_classifier(model)

@@ -153,7 +153,7 @@ WRONG = [
     ("model", "fovea.records.RunFolder", "a class; a model is an nn.Module"),
     ("model", "fovea.config.build.partial", "a class; a model is an nn.Module"),
     ("model", "torchvision.io.read_file", "a function; a model is an nn.Module"),
-    ("model", "torchvision.models.resnet18", "a function; a model is an nn.Module"),
+    ("model", "torchvision.models.list_models", "a function; a model is an nn.Module"),
     ("model", "torchvision.datasets.folder.DatasetFolder", "a class; a model is an nn.Module"),
     ("model", "torch.nn.NoSuchLayer", "AttributeError: "),
     ("loss", "torchvision.models.get_model", "a function; a loss is an nn.Module"),

@@ -26,8 +26,6 @@ class Net(nn.Module):
     def __init__(self, num_classes, in_channels, image_size):
         super().__init__()
         self.last = nn.Linear(in_channels * image_size**2, num_classes)
-        self.num_features = self.last.in_features
-        self.feature_layers = ()
 
     def forward(self, images):
         return self.last(images.flatten(1))

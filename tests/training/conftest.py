@@ -28,7 +28,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunFolder
         config = (
             compose_run([*(small[:2] if own_model else small), *cpu, *quick, *overrides]) | nodes
         )
-        folder = RunFolder(tmp_path_factory.mktemp("runs") / "0123456789ab")
+        folder = RunFolder(tmp_path_factory.mktemp("outputs") / "runs" / "0123456789ab")
         train(config, folder, {"model": "mlp", "data": "digits"})
         return folder
 

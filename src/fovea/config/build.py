@@ -9,7 +9,7 @@ import inspect
 import re
 import traceback
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -60,8 +60,12 @@ def build_with(kind: str, node: Mapping[str, Any], /, **offered: Any) -> Any:
     return build(kind, node, **{key: value for key, value in offered.items() if key in taken})
 
 
-def arguments(kind: str, node: Mapping[str, Any]) -> set[str]:
+def arguments(kind: str, node: Mapping[str, Any], asked: Iterable[str] = ()) -> set[str]:
     """Return the names of the arguments of what a config node names.
+
+    Args:
+        kind, node: as of :func:`build`.
+        asked: names that what takes any (``**kwargs``) is taken to have.
 
     Raises:
         FoveaError: as of :func:`factory`.
@@ -71,7 +75,9 @@ def arguments(kind: str, node: Mapping[str, Any]) -> set[str]:
     except (TypeError, ValueError):
         return set()
     named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    return {each.name for each in parameters if each.kind in named}
+    takes_any = any(each.kind is inspect.Parameter.VAR_KEYWORD for each in parameters)
+    own = {each.name for each in parameters if each.kind in named}
+    return own.union(asked) if takes_any else own
 
 
 def class_of(kind: str, node: Mapping[str, Any]) -> Any:
@@ -144,7 +150,7 @@ def _resolve(kind: str, target: Any, path: str) -> Callable[..., Any]:
         raise ConfigError(line(path, target, _reason(error))) from error
     home = getattr(found, "__module__", None) or ""
     what = "a class" if inspect.isclass(found) else f"a {type(found).__name__}"
-    if target not in FUNCTIONS or kind != "model":
+    if kind != "model" or not (target in FUNCTIONS or _is_torchvisions(found, name)):
         base = _base(kind)
         if inspect.isfunction(found) and is_within(home, (_MAKERS, *named())):
             what = "a function that does not say it returns one"
@@ -156,6 +162,15 @@ def _resolve(kind: str, target: Any, path: str) -> Callable[..., Any]:
     if reason := refusal_of_module(kind, home):
         raise ConfigError(line(path, target, f"of {shown(home, 40)}; {reason}"))
     return found
+
+
+def _is_torchvisions(found: Any, name: str) -> bool:
+    """Whether it is a function that torchvision lists as one that makes a model."""
+    if not inspect.isfunction(found) or not is_within(found.__module__, ("torchvision.models",)):
+        return False
+    from torchvision.models import get_model_builder, list_models
+
+    return name in list_models() and get_model_builder(name) is found
 
 
 def _base(kind: str) -> type:

@@ -36,8 +36,6 @@ class AlexNetCifar(nn.Module):
         ConfigError: the images are too small for the pools.
     """
 
-    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CHANNELS)))
-
     def __init__(
         self,
         num_classes: PositiveInt | None = 10,
@@ -69,8 +67,7 @@ class AlexNetCifar(nn.Module):
                 _mean_pool(),
             ),
         )
-        self.num_features = third * map_size(self.convs, image_size) ** 2
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(third * map_size(self.convs, image_size) ** 2, num_classes)
         self.apply(he_normal)
         if init == "paper":
             self._draw_paper_weights()

@@ -12,6 +12,7 @@ from fovea.models.layers.head import linear_head
 
 # Output channels, kernel, followed by a pool.
 _CONVS = ((64, 4, True), (192, 4, True), (384, 3, False), (256, 3, False), (256, 3, True))
+_FEATURES = 256
 
 
 class ConvNet(nn.Module):
@@ -26,9 +27,6 @@ class ConvNet(nn.Module):
     Raises:
         ConfigError: the images are too small for the pools.
     """
-
-    num_features = 256
-    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CONVS)))
 
     def __init__(
         self,
@@ -51,10 +49,10 @@ class ConvNet(nn.Module):
             nn.Linear(channels * map_size(self.convs, image_size) ** 2, 512),
             nn.ReLU(),
             Dropout(dropout),
-            nn.Linear(512, self.num_features),
+            nn.Linear(512, _FEATURES),
             nn.ReLU(),
         )
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_FEATURES, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.hidden(self.convs(images)))

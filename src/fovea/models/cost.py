@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from fovea.config.errors import ConfigError, one_line
+
 
 def count_parameters(model: nn.Module) -> int:
     """Count the trainable parameters."""
@@ -17,16 +19,33 @@ def count_parameters(model: nn.Module) -> int:
 def count_macs(model: nn.Module, *inputs: Tensor) -> int:
     """Count the multiply-accumulates of convolutions and linear layers for one sample.
 
-    A copy runs in evaluation mode on the meta device: nothing is computed, and neither the model
-    nor a random state is touched.
+    A copy runs in evaluation mode on the meta device, where nothing is computed; one that looks at
+    its values runs on the CPU. Neither the model nor a random state is touched.
 
     Args:
         model: maps the inputs to anything.
         inputs: of one sample, on the meta device; real numbers take the network's precision.
+
+    Raises:
+        ConfigError: the network cannot take such inputs.
     """
-    copy = deepcopy(model).to("meta").eval()
-    dtype = next((weights.dtype for weights in copy.parameters()), None)
-    given = [each.to(dtype) if each.is_floating_point() else each for each in inputs]
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        copy(*given)
-    return counter.get_total_flops() // 2
+    dtype = next((weights.dtype for weights in model.parameters()), None)
+    reason = ""
+    for device in ("meta", "cpu"):
+        copy = deepcopy(model).to(device).eval()
+        given = [
+            torch.zeros(each.shape, dtype=dtype if each.is_floating_point() else each.dtype)
+            for each in inputs
+        ]
+        try:
+            with (
+                torch.no_grad(),
+                torch.random.fork_rng(devices=[]),
+                FlopCounterMode(display=False) as counter,
+            ):
+                copy(*(each.to(device) for each in given))
+            return counter.get_total_flops() // 2
+        except Exception as error:
+            reason = one_line(f"{type(error).__name__}: {error}", 160)
+    shapes = " and ".join(str(tuple(each.shape)) for each in inputs)
+    raise ConfigError(f"model: {type(model).__name__} cannot take the data, of {shapes}: {reason}")

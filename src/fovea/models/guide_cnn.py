@@ -13,6 +13,7 @@ from fovea.models.layers.dropout import Dropout
 from fovea.models.layers.head import linear_head
 
 _CHANNELS = (32, 64, 128)
+_FEATURES = 256
 
 
 class GuideCNN(nn.Module):
@@ -27,9 +28,6 @@ class GuideCNN(nn.Module):
     Raises:
         ConfigError: the images are too small for the pools.
     """
-
-    num_features = 256
-    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CHANNELS)))
 
     def __init__(
         self,
@@ -55,11 +53,11 @@ class GuideCNN(nn.Module):
         map_size(self.convs, image_size)
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(_CHANNELS[-1] * 4**2, self.num_features),
+            nn.Linear(_CHANNELS[-1] * 4**2, _FEATURES),
             nn.ReLU(),
             Dropout(dropout),
         )
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_FEATURES, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.hidden(self.convs(images)))

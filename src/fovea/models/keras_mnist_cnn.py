@@ -11,6 +11,8 @@ from fovea.models.layers.dropout import Dropout
 from fovea.models.layers.head import linear_head
 from fovea.models.layers.init import glorot_uniform
 
+_FEATURES = 128
+
 
 class KerasMnistCNN(nn.Module):
     """Two unpadded 3×3 convolutions, one pool and a hidden layer, with Keras's initialisation.
@@ -25,9 +27,6 @@ class KerasMnistCNN(nn.Module):
     Raises:
         ConfigError: the images are too small for the convolutions.
     """
-
-    num_features = 128
-    feature_layers: tuple[str, ...] = ("convs.0", "convs.1")
 
     def __init__(
         self,
@@ -45,11 +44,11 @@ class KerasMnistCNN(nn.Module):
         self.hidden = nn.Sequential(
             Dropout(conv_dropout),
             nn.Flatten(),
-            nn.Linear(64 * map_size(self.convs, image_size) ** 2, self.num_features),
+            nn.Linear(64 * map_size(self.convs, image_size) ** 2, _FEATURES),
             nn.ReLU(),
             Dropout(dropout),
         )
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_FEATURES, num_classes)
         self.apply(glorot_uniform)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -24,6 +24,8 @@ C3_CONNECTIONS = (
     (0, 1, 2, 3, 4, 5),
 )
 
+_FEATURES = 84  # of F6: a bitmap of 7×12
+
 # Stylised 7×12 digits, drawn anew in the manner of Fig. 3.
 _DIGITS = """
 ..###.. ...##.. .#####. .#####. ....##. ####### ..####. ####### .#####. .#####.
@@ -60,9 +62,6 @@ class LeNet5(nn.Module):
         ConfigError: the images are too small for the convolutions.
     """
 
-    num_features = 84
-    feature_layers: tuple[str, ...] = ("c1", "s2", "c3", "s4", "c5", "f6")
-
     def __init__(
         self,
         num_classes: PositiveInt | None = 10,
@@ -81,12 +80,12 @@ class LeNet5(nn.Module):
         self.s4 = nn.Sequential(TrainableAvgPool2d(16), squash()) if original else nn.MaxPool2d(2)
         side = map_size(nn.Sequential(self.c1, self.s2, self.c3, self.s4), image_size)
         self.c5 = nn.Sequential(nn.Conv2d(16, 120, side), squash())
-        self.f6 = nn.Sequential(nn.Flatten(), nn.Linear(120, self.num_features), squash())
+        self.f6 = nn.Sequential(nn.Flatten(), nn.Linear(120, _FEATURES), squash())
         rbf = (output or ("rbf" if original else "linear")) == "rbf"
         self.output = (
             EuclideanRBF(output_codes(num_classes))
             if rbf and num_classes is not None
-            else linear_head(self.num_features, num_classes)
+            else linear_head(_FEATURES, num_classes)
         )
         if original:
             self.apply(_lecun_uniform)
@@ -169,7 +168,7 @@ def output_codes(num_classes: int) -> Tensor:
         bitmaps = ["".join(parts) for parts in zip(*rows, strict=True)]
         return torch.tensor([[1.0 if dot == "#" else -1.0 for dot in dots] for dots in bitmaps])
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(2, (num_classes, LeNet5.num_features), generator=generator) * 2.0 - 1
+    return torch.randint(2, (num_classes, _FEATURES), generator=generator) * 2.0 - 1
 
 
 @torch.no_grad()

@@ -45,9 +45,7 @@ class MLP(nn.Module):
                 for inputs, outputs in pairwise(sizes)
             )
         )
-        self.num_features = sizes[-1]
-        self.feature_layers = tuple(f"hidden.{index}" for index in range(len(hidden_sizes)))
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(sizes[-1], num_classes)
         self.apply(glorot_uniform)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -35,8 +35,6 @@ class ResNet(nn.Module):
         ConfigError: ``depth`` is not 6n+2; the message names the nearest that are.
     """
 
-    feature_layers: tuple[str, ...] = ("stem", "stages.0", "stages.1", "stages.2")
-
     def __init__(
         self,
         num_classes: PositiveInt | None = 10,
@@ -62,8 +60,7 @@ class ResNet(nn.Module):
             widths = pairwise((inputs, *blocks * [channels]))
             skip = shortcut if residual else None
             self.stages.append(nn.Sequential(*(block(i, o, skip) for i, o in widths)))
-        self.num_features = 4 * width
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(4 * width, num_classes)
         self.apply(he_normal)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ _CONVS = {
     1: ((64, True), (64, False), (128, False), (128, False)),
     2: ((64, True), (64, True)),
 }
+_FEATURES = 512
 
 
 class SignCNN(nn.Module):
@@ -32,8 +33,6 @@ class SignCNN(nn.Module):
     Raises:
         ConfigError: the images are too small for the convolutions.
     """
-
-    num_features = 512
 
     def __init__(
         self,
@@ -52,11 +51,10 @@ class SignCNN(nn.Module):
             channels = out_channels
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(channels * map_size(self.convs, image_size) ** 2, self.num_features),
+            nn.Linear(channels * map_size(self.convs, image_size) ** 2, _FEATURES),
             nn.ReLU(),
         )
-        self.feature_layers = tuple(f"convs.{index}" for index in range(len(self.convs)))
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_FEATURES, num_classes)
         self.apply(glorot_uniform)
 
     def forward(self, images: Tensor) -> Tensor:

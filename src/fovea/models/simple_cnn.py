@@ -13,6 +13,7 @@ from fovea.models.layers.dropout import Dropout
 from fovea.models.layers.head import linear_head
 
 _CHANNELS = (32, 64, 128)
+_FEATURES = 512
 
 
 class SimpleCNN(nn.Module):
@@ -27,9 +28,6 @@ class SimpleCNN(nn.Module):
     Raises:
         ConfigError: the images are too small for the pools.
     """
-
-    num_features = 512
-    feature_layers: tuple[str, ...] = tuple(f"convs.{index}" for index in range(len(_CHANNELS)))
 
     def __init__(
         self,
@@ -52,11 +50,11 @@ class SimpleCNN(nn.Module):
         )
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(_CHANNELS[-1] * map_size(self.convs, image_size) ** 2, self.num_features),
+            nn.Linear(_CHANNELS[-1] * map_size(self.convs, image_size) ** 2, _FEATURES),
             nn.ReLU(),
             Dropout(dropout),
         )
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_FEATURES, num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.hidden(self.convs(images)))

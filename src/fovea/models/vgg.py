@@ -40,9 +40,6 @@ class VGG(nn.Module):
         ConfigError: the images are too small for the pools.
     """
 
-    num_features = 512
-    feature_layers: tuple[str, ...] = tuple(f"stages.{index}" for index in range(len(_CHANNELS)))
-
     def __init__(
         self,
         num_classes: PositiveInt | None = 10,
@@ -66,7 +63,7 @@ class VGG(nn.Module):
             self.stages.append(stage)
         map_size(self.stages, image_size)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = linear_head(self.num_features, num_classes)
+        self.head = linear_head(_CHANNELS[-1], num_classes)
         self.apply(he_normal)
 
     def forward(self, images: Tensor) -> Tensor:

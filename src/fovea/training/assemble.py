@@ -101,8 +101,8 @@ def build_model(
     """Build a network for a data set.
 
     Args:
-        node: the ``model`` config. What is ``auto`` in it is taken from the data set, and so is
-            what it leaves out and the network has an argument for.
+        node: the ``model`` config. What is ``auto`` in it or left out is taken from the data set,
+            if the network has an argument for it.
         offers: what the data set offers.
 
     Returns:
@@ -116,7 +116,7 @@ def build_model(
             known = ", ".join(offers) or "nothing"
             raise ConfigError(f"model.{key}=auto: the data offers {known}; set a value")
     own = {key: value for key, value in node.items() if value != "auto"}
-    known = arguments("model", node)
+    known = arguments("model", node, asked=node.keys() - own.keys())
     taken = {key: offers[key] for key in offers if key in known and key not in own}
     asked = {key: own[key] for key in offers if key in own}
     return build("model", own, **taken), taken | asked

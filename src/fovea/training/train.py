@@ -93,12 +93,13 @@ def _train_and_test(
     lab = assemble(config)
     if lab.settings.threads:
         torch.set_num_threads(lab.settings.threads)
+    cost = _cost(lab)
     lab.data.setup()
     interrupted = take_up(run, config, *lab.data.state())
     if interrupted:
         lab = replace(lab, settings=_as_before(lab.settings, interrupted))
     startup_seconds = _train(lab, config, run, recording, interrupted)
-    summary, outcome = _test(lab, config, run, recording)
+    summary, outcome = _test(lab, config, run, recording, cost)
     return summary | {"startup_seconds": startup_seconds}, outcome
 
 
@@ -207,7 +208,11 @@ def _tell(logger: Logger, history: History) -> None:
 
 
 def _test(
-    lab: Lab, config: Mapping[str, Any], run: RunFolder, recording: Recording
+    lab: Lab,
+    config: Mapping[str, Any],
+    run: RunFolder,
+    recording: Recording,
+    cost: Mapping[str, int],
 ) -> tuple[dict[str, Any], Outcome]:
     """Test the selected weights once; return the run's summary, and what its tracker is told."""
     data, task, settings = lab.data, lab.task, lab.settings
@@ -236,7 +241,7 @@ def _test(
         "target_reached": settings.reached(rows[-1], task),
         "samples_per_second": round(median(row["samples_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
-        **_cost(lab),
+        **cost,
         "protocol": [*_protocol(config, selected, data), *data.found.deviations],
         "skipped": len(data.skipped),
     }
