@@ -1,10 +1,14 @@
-"""The layers, and what may be imported before a command needs it."""
+"""The layers, what may be imported at all, and what before a command needs it."""
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -45,6 +49,37 @@ def test_the_core_knows_no_problem() -> None:
         str(file.relative_to(package)) for file in core if WORDS.search(file.read_text("utf-8"))
     }
     assert found == OF_OLD_RECORDS
+
+
+def imported(file: Path) -> Iterator[str]:
+    """Yield the top-level packages that a file imports, in functions too."""
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (each.name.partition(".")[0] for each in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module.partition(".")[0]
+
+
+def normal(distribution: str) -> str:
+    """Return the one spelling of a distribution's name, without its version and extras."""
+    name = re.match(r"[\w.-]+", distribution)
+    assert name is not None
+    return re.sub(r"[-_.]+", "-", name.group()).lower()
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = {normal(each) for names in lists for each in names}
+    files = (ROOT / "src").rglob("*.py")
+    names = {name for file in files for name in imported(file)}
+    foreign = names - sys.stdlib_module_names - {"fovea"}
+    assert {"torch", "yaml", "datasets"} < foreign
+    known = packages_distributions()  # not those of an extra that is not installed
+    undeclared = {
+        name for name in foreign if declared.isdisjoint(map(normal, known.get(name, [name])))
+    }
+    assert undeclared == set()
 
 
 @pytest.mark.parametrize(
