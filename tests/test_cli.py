@@ -61,6 +61,12 @@ def test_hydra_flags_work_wherever_they_stand() -> None:
         told = fovea("train", *order)
         assert told.returncode == 0
         assert "\nseed: 7\n" in told.stdout
+    plans = [
+        fovea(*order.split(), "model=mlp", "seed=choice(1,2)").stdout
+        for order in ("-m train --dry-run", "train -m --dry-run", "train --dry-run")
+    ]
+    assert plans[0].splitlines()[-1].startswith("2 runs: 2 missing;")
+    assert plans == [plans[0]] * 3
 
 
 MISTAKES = {

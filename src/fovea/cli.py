@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if argv is None else argv)
     arguments, rest = parser.parse_known_args(given)
     if arguments.command == "train":
-        arguments.overrides = given[1:]  # as given: Hydra's flags stay before their values
+        given.remove("train")  # the first one is the command
+        arguments.overrides = given  # as given: Hydra's flags stay before their values
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from fovea.config.compose import compose_run, config_loader
 from fovea.config.errors import ConfigError
-from fovea.config.overrides import from_mapping, parse, quoted, require_few
+from fovea.config.overrides import expand, from_mapping, parse, quoted, require_few
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,36 @@ def test_runs_are_counted_before_the_grid_is_expanded(
         with pytest.raises(ConfigError) as caught:
             require_few([grid])
     assert str(caught.value) == f"{runs} runs: more than the 10,000 of one sweep; split the grid"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "runs"),
+    [
+        (["model=mlp,vgg", "seed=0,1"], ["mlp 0", "mlp 1", "vgg 0", "vgg 1"]),
+        (["model=choice(vgg,mlp)", "seed=3"], ["vgg 3", "mlp 3"]),
+        (["model=sort(vgg,mlp)", "seed=3"], ["mlp 3", "vgg 3"]),
+        (["model=mlp", "seed=range(1,8,3)"], ["mlp 1", "mlp 4", "mlp 7"]),
+        (["model=glob(l*)", "seed=range(2)"], ["lenet5 0", "lenet5 1"]),
+        (["model=glob([a*,m*],exclude=*x*)", "seed=0"], ["mlp 0"]),
+        (["model=mlp", "seed=range(2,0,-1)", "model=vgg"], ["vgg 2", "vgg 1"]),
+        (["model=mlp", "seed=range(0)"], []),
+        (["+a@b='é x',{c: [1,2]}", "~d"], ["'é x' null", "{c:[1,2]} null"]),
+    ],
+)
+def test_the_runs_of_a_grid(overrides: list[str], runs: list[str]) -> None:
+    with config_loader() as loader:
+        jobs = expand(parse(overrides, loader))
+    assert [" ".join(each.partition("=")[2] for each in job) for job in jobs] == runs
+    keys = list(dict.fromkeys(each.partition("=")[0] for each in overrides))
+    assert all([each.partition("=")[0] for each in job] == keys for job in jobs)
+
+
+def test_an_interval_is_no_grid() -> None:
+    with pytest.raises(ConfigError) as caught:
+        require_few([parse(["optimizer.lr=interval(0,1)"])])
+    assert str(caught.value) == (
+        "optimizer.lr=interval(0,1): no list of values; give a,b or range(START,STOP,STEP)"
+    )
 
 
 def test_arms_are_counted_together() -> None:

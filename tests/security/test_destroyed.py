@@ -85,6 +85,8 @@ def canary(tmp_path: Path) -> Path:
         "~hydra.sweep",
         "hydra={sweep: {dir: .}}",
         "hydra/launcher=basic",
+        "hydra/launcher=joblib",
+        "hydra/sweeper=optuna",
         "+hydra/output@hydra.sweep=default",
         "+data@hydra.run=digits",
         "hydra.callbacks={x: {_target_: subprocess.Popen}}",

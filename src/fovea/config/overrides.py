@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
     Glob,
+    IntervalSweep,
     Override,
     QuotedString,
     RangeSweep,
@@ -144,7 +146,7 @@ def require_few(grids: Iterable[Sequence[Override]]) -> None:
         grids: the overrides of each arm; the last one of a key counts.
 
     Raises:
-        ConfigError: there are too many, or a range has no end.
+        ConfigError: there are too many, or a range or an interval has no end of values.
     """
     count = sum(
         math.prod({each.get_key_element(): _length(each) for each in grid}.values())
@@ -153,6 +155,21 @@ def require_few(grids: Iterable[Sequence[Override]]) -> None:
     if count > MOST_RUNS:
         shown = f"{count:,}" if count < 1e18 else f"{float(min(count, 10**300)):.0e}"
         raise ConfigError(f"{shown} runs: more than the {MOST_RUNS:,} of one sweep; split the grid")
+
+
+def expand(grid: Iterable[Override]) -> list[tuple[str, ...]]:
+    """Return the overrides of every run of a grid; the values of its last key change fastest.
+
+    Args:
+        grid: overrides; the last one of a key counts, in the place of the first.
+    """
+    values: dict[str, list[str]] = {}
+    for each in grid:
+        key = each.get_key_element()
+        swept = each.is_sweep_override()
+        texts = each.sweep_string_iterator() if swept else [each.get_value_element_as_str()]
+        values[key] = [f"{key}={text}" for text in texts]
+    return list(itertools.product(*values.values()))
 
 
 def _length(override: Override) -> int:
@@ -166,6 +183,10 @@ def _length(override: Override) -> int:
         assert value.stop is not None
         steps = (value.stop - value.start) / value.step
         return max(0, math.ceil(min(steps, 1e300)))
+    if isinstance(value, IntervalSweep):
+        raise ConfigError(
+            f"{override.input_line}: no list of values; give a,b or range(START,STOP,STEP)"
+        )
     if isinstance(value, ChoiceSweep):
         return len(value.list)
     if isinstance(value, Glob):

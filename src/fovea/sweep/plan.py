@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -33,7 +32,7 @@ from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
 from fovea.config.identity import Scientific, run_id, scientific, settings
 from fovea.config.options import defaults_of
-from fovea.config.overrides import explained, from_mapping, parse, require_few
+from fovea.config.overrides import expand, explained, from_mapping, parse, require_few
 from fovea.config.paths import conf, experiment, experiment_names
 from fovea.config.printing import say
 from fovea.config.schema import validate
@@ -110,10 +109,7 @@ def plan(
         own = parse(from_mapping(joint, f"hydra.sweeper.arms.{arm}"), loader)
         grids[arm] = [*(each for each in own if each.key_or_group not in named), *given]
     require_few(grids.values())
-    jobs: list[tuple[str | None, tuple[str, ...]]] = []
-    for arm, overrides in grids.items():
-        (grid,) = BasicSweeper.split_arguments(overrides, max_batch_size=None)
-        jobs += [(arm, tuple(job)) for job in grid]
+    jobs = [(arm, job) for arm, grid in grids.items() for job in expand(grid)]
     if not jobs:
         raise ConfigError(f"no runs: a pattern in '{' '.join(arguments)}' matches no option")
     composer = _Composer(loader, master)
