@@ -17,7 +17,7 @@ REFUSED = [
     ("epochs=true", "epochs=True: should be a valid integer"),
     ("epochs=-1", "epochs=-1: should be greater than or equal to 0"),
     ("seed=-1", "seed=-1: should be greater than or equal to 0"),
-    ("rerun=1", "rerun=1: should be a valid boolean"),
+    ("rerun=1", "rerun=1: should be a valid boolean or 'stale'"),
     ("outputs=3", "outputs=3: should be a valid string"),
     ("select=bset", "select=bset: should be 'auto', 'best' or 'last'"),
     ("optimizer.lr=-1", "optimizer.lr=-1: should be greater than 0"),

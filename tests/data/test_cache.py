@@ -82,6 +82,15 @@ def test_what_changes_a_reading_changes_the_entry(root: Path, folder: Path) -> N
     assert READS == ["set"] * 4 + ["other"]
 
 
+def test_a_mended_reader_reads_anew(
+    root: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_cached(Slow(), root, skip_bad=True)
+    monkeypatch.setattr("fovea.data.image.cache.code_of_modules", lambda _: {"reader": "mended"})
+    read_cached(Slow(), root, skip_bad=True)
+    assert READS == ["set"] * 2
+
+
 def kept(**changed: Any) -> bytes:
     """What is kept with the pixels of three images, changed."""
     return json.dumps(

@@ -20,7 +20,7 @@ from fovea.data.image import decoded
 from fovea.data.image.fit import Decoding, decode_fitted
 from fovea.data.image.loaders import Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.image.source import Files, ImageFile, Images
-from fovea.data.order import EpochOrder
+from fovea.data.order import AUGMENTATION, EpochOrder, mixed_seed
 
 CPU = torch.device("cpu")
 DECODING = Decoding(8, 3, "resize")
@@ -136,6 +136,11 @@ def drawn(seed: int, epoch: int, rank: int = 0) -> list[float]:
     batches.set_epoch(epoch)
     loader = InMemoryLoader(images, finish(Drawing()), batches)
     return [batch[0].item() for batch, _ in loader]
+
+
+def test_the_order_and_the_first_augmentation_are_of_separate_streams() -> None:
+    assert mixed_seed(3, 1) == mixed_seed(3, 1, 0, 0)  # so a tag that is not 0 is needed
+    assert mixed_seed(3, 1) != mixed_seed(3, 1, 0, 0, AUGMENTATION)
 
 
 def test_augmentation_is_a_function_of_seed_epoch_rank_and_batch() -> None:

@@ -97,6 +97,28 @@ def test_one_cycle_worked_values() -> None:
     )
 
 
+def test_the_last_step_of_one_cycle_has_its_final_rate() -> None:
+    optimizer = SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = OneCycle(peak_at=0.5, initial=0.1, final=0.02, anneal="linear")
+    scheduler = per_step(optimizer, schedule, total_steps=9, epochs=3)
+    assert [*rates(scheduler, 9)] == pytest.approx(
+        [0.1, 0.325, 0.55, 0.775, 1.0, 0.755, 0.51, 0.265, 0.02]
+    )
+    single = per_step(optimizer, schedule, total_steps=1, epochs=1)
+    assert single.get_last_lr() == pytest.approx([0.1])
+
+
+def test_fractions_of_an_epoch_are_met_exactly() -> None:
+    steps = [step * 1 / 10 for step in range(10)]  # of one epoch
+    assert 0.3 // 0.1 == 2  # so the third period of three began a step late
+    every = Step(every=0.1, factor=0.5)
+    assert [every(epoch, 1) for epoch in steps] == pytest.approx([0.5**n for n in range(10)])
+    restarts = WarmRestarts(period=0.1, growth=1)
+    assert [restarts(epoch, 1) for epoch in steps] == pytest.approx([1.0] * 10)
+    milestones = MultiStep(milestones=[0.1 + 0.2])  # 0.30000000000000004
+    assert milestones(0.3, 1) == pytest.approx(0.1)
+
+
 def test_cosine_worked_values() -> None:
     schedule = Cosine(final=0.2)
     assert [schedule(epoch, 4) for epoch in (0, 2, 4)] == pytest.approx([1.0, 0.6, 0.2])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fovea.config import numerics
 from fovea.config.code import changed_modules, code_of
 from fovea.config.compose import compose_run, compose_sweep, config_loader
 from fovea.records import RunFolder
@@ -33,7 +34,8 @@ def record(run: PlannedRun, status: str = "finished", epochs: int = 0, **summary
     folder = run.folder
     folder.write("config.yaml", run.config)
     folder.write("data.json", {"fingerprint": "f" * 64})
-    folder.write("environment.json", {"code": code_of(run.config)})
+    environment = {"code": code_of(run.config), "numerics": numerics.NUMERICS}
+    folder.write("environment.json", environment)
     folder.write_history([{"epoch": float(epoch)} for epoch in range(epochs)])
     files = folder.sizes(["config.yaml", "data.json", "environment.json", "history.csv"])
     folder.write(
@@ -74,14 +76,23 @@ def test_a_run_that_is_being_trained_is_left_alone(run: PlannedRun) -> None:
         assert state(run) == ("running", "after 4 of 10 epochs", False)
 
 
-def test_a_run_of_other_code_is_stale_and_stands(run: PlannedRun) -> None:
+def test_a_run_of_other_code_that_gives_the_same_numbers_is_done(run: PlannedRun) -> None:
     record(run)
     environment = run.folder.read("environment.json")
     environment["code"]["fovea.models.resnet"] = "000000000000"
-    del environment["code"]["fovea.problems.classification.losses"]
     run.folder.write("environment.json", environment)
     reseal(run.folder)
-    note = "the code has changed since: fovea.models.resnet, fovea.problems.classification.losses"
+    assert state(run) == ("done", "", False)
+
+
+def test_a_run_whose_numbers_have_changed_since_is_stale_and_stands(
+    run: PlannedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(run)
+    for affects, what in ((True, "resnets were right"), (False, "others were")):
+        change = numerics.Change(what, lambda _, affects=affects: affects)
+        monkeypatch.setattr(numerics, "CHANGES", (*numerics.CHANGES, change))
+    note = f"trained before resnets were right (numerics {numerics.NUMERICS + 1})"
     assert state(run) == ("stale", note, False)
 
 

@@ -13,6 +13,7 @@ from fovea.config import paths
 from fovea.config.compose import choices, compose_sweep, config_loader, plain
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
+from fovea.config.numerics import NUMERICS
 from fovea.sweep.execute import SweepError, execute
 from fovea.sweep.launch import Outcome
 from fovea.sweep.plan import PlannedRun, plan, plan_experiment
@@ -208,6 +209,31 @@ def test_finished_runs_are_not_launched_again(
     again, launched = launcher()
     execute(runs, launch=again)
     assert launched == []
+
+
+def test_stale_runs_are_trained_again_if_asked(
+    outputs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ("schedule=one_cycle", "rerun=stale", "seed=0,1,2")
+    runs = planned(*asked)
+    for run, numerics in zip(runs[:2], (0, NUMERICS), strict=True):  # the third is missing
+        finish(run, accuracy=0.5)
+        run.folder.write("environment.json", {"numerics": numerics})
+    launched: list[tuple[int, bool]] = []
+
+    def launch(todo: Sequence[PlannedRun]) -> list[Outcome]:
+        launched.extend((run.config["seed"], run.config["rerun"]) for run in todo)
+        return [None] * len(todo)
+
+    execute(runs, launch=launch)
+    assert launched == [(0, True), (2, False)]
+    assert "1 of 3 runs were finished already" in capsys.readouterr().out
+
+    execute(planned("schedule=one_cycle", "seed=0,1,2"), launch=launch)
+    assert launched[2:] == [(2, False)]
+    printed = capsys.readouterr().out
+    assert "1 stale: trained before the last step of one_cycle had its final learning" in printed
+    assert "(rerun=stale trains them again)" in printed
 
 
 def test_published_runs_are_skipped_if_asked(

@@ -15,7 +15,7 @@ from fovea.records import RunFolder, run_folder
 from fovea.tables.expressions import Reading
 from fovea.tables.results import Result, from_record, from_text, published, to_text
 
-RESOLVED = ("precision", "threads")
+LATER = ("precision", "threads", "numerics")
 TO_HALF = "epochs_to(train/accuracy >= 0.5)"
 RESULT = Result(
     id="0123456789ab",
@@ -35,6 +35,7 @@ RESULT = Result(
         "data": "d1d2",
         "precision": "bf16-mixed",
         "threads": "2",
+        "numerics": "5",
     },
     arm="mine",
     overrides="model=mlp optimizer.lr=0.1",
@@ -75,6 +76,7 @@ def run(outputs: Path) -> RunFolder:
             "git": {"sha": "3f40c4c", "dirty": True},
             "hardware": hardware,
             "threads": 4,
+            "numerics": 3,
             "resolved": {"precision": "32", "strategy": "auto", "compile": False},
         },
     )
@@ -107,6 +109,7 @@ def test_a_result_of_a_record(run: RunFolder) -> None:
         "data": "d1d2",
         "precision": "32",
         "threads": "4",
+        "numerics": "3",
     }
 
 
@@ -130,19 +133,19 @@ def test_a_result_is_read_as_it_was_written() -> None:
     assert not read.recorded
 
 
-def test_rows_from_before_precision_was_kept_stay_as_they_are() -> None:
-    known = {key: text for key, text in RESULT.provenance.items() if key not in RESOLVED}
+def test_rows_from_before_later_columns_stay_as_they_are() -> None:
+    known = {key: text for key, text in RESULT.provenance.items() if key not in LATER}
     old = replace(RESULT, provenance=known)
     text = to_text([old], [])
     heading = text.partition("\n")[0].split(",")
-    assert not {*RESOLVED} & {*heading}
+    assert not {*LATER} & {*heading}
     assert to_text([*from_text(text).values()], []) == text
     both = to_text([old, replace(RESULT, id="bbb")], [])
     heading, first, _ = (line.split(",") for line in both.splitlines())
     place = heading.index("data") + 1
-    assert heading[place : place + 3] == [*RESOLVED, "notes"]
+    assert heading[place : place + 4] == [*LATER, "notes"]
     assert first[-1] == text.splitlines()[1].rpartition(",")[2]
-    assert from_text(both)[RESULT.id].provenance == known | dict.fromkeys(RESOLVED, "")
+    assert from_text(both)[RESULT.id].provenance == known | dict.fromkeys(LATER, "")
 
 
 def test_computed_columns_that_the_table_does_not_use_are_left_out() -> None:
@@ -180,7 +183,7 @@ def test_what_is_changed_by_hand_is_found(old: str, new: str) -> None:
     [
         (lambda text: "", "no heading, or columns are missing"),
         (lambda text: text.replace("digest", "digset"), "no heading, or columns are missing"),
-        (lambda text: text + "a,b\n", "line 3: 2 values for 17 columns"),
+        (lambda text: text + "a,b\n", "line 3: 2 values for 18 columns"),
         (lambda text: text + text.splitlines()[1] + "\n", "line 3: run 0123456789ab occurs twice"),
         (lambda text: text[:-3] + "\n", r"line 2 \(run 0123456789ab\): was changed"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from torch import Tensor
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, DataError, RecordError
-from fovea.config.options import options
 from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
 from fovea.training.assemble import assemble, load_checkpoint, restore
@@ -27,20 +26,6 @@ from fovea.training.evaluate import evaluate
 
 Training = Callable[..., RunFolder]
 
-# Mean loss of the first three steps on digits: seed 0, 16 images a step, SGD with lr 0.01, float64,
-# no dropout (its masks differ between math libraries), no resizing (its rounding differs, too).
-GOLDEN = {
-    "alexnet_cifar": 3.584434956287,
-    "conv_net": 2.305238595529,
-    "guide_cnn": 2.323603090018,
-    "keras_mnist_cnn": 2.330432516846,
-    "lenet5": 3.605550412355,
-    "mlp": 2.345466843258,
-    "resnet": 3.188280971887,
-    "sign_cnn": 3.240210051438,
-    "simple_cnn": 2.616532493676,
-    "vgg": 3.517483596867,
-}
 PLAIN_SGD = ("optimizer=sgd", "optimizer.momentum=0", "optimizer.nesterov=false")
 
 
@@ -56,24 +41,6 @@ def predictions(run: RunFolder) -> pd.DataFrame:
 
 def probabilities(run: RunFolder) -> np.ndarray:
     return np.stack(predictions(run)["probabilities"].tolist())
-
-
-@pytest.fixture
-def _float64() -> Iterator[None]:
-    """Draw weights and normalise images in float64, where processors agree to 12 digits."""
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(torch.float32)
-
-
-@pytest.mark.usefixtures("_float64")
-@pytest.mark.parametrize("model", options("model"))
-def test_golden_losses(model: str, trained: Training) -> None:
-    node = compose_run([f"model={model}"])["model"]
-    node |= {key: 0.0 for key in node if "dropout" in key}
-    sgd = ("optimizer=sgd", "optimizer.lr=0.01", "trainer.precision=64")
-    run = trained(f"model={model}", "data.fit=pad", *sgd, model=node)
-    assert run.metrics["train/loss"] == pytest.approx(GOLDEN[model], rel=1e-9)
 
 
 RANDOM = ("model.dropout=0.5", "augment=flip_crop", "augment.padding=1")
@@ -293,6 +260,19 @@ def test_accumulated_batches_are_one_large_batch(trained: Training) -> None:
     whole = trained(*PLAIN_SGD, "batch_size=32", "trainer.limit_batches=2")
     assert halves.summary["steps"] == whole.summary["steps"] == 2
     torch.testing.assert_close(weights(halves), weights(whole), rtol=0, atol=1e-6)
+
+
+def test_a_short_last_group_is_the_mean_of_its_own_batches(trained: Training) -> None:
+    plain = (*PLAIN_SGD, "optimizer.weight_decay=0", "trainer.limit_batches=1")
+    alone, short = trained(*plain), trained(*plain, "trainer.accumulate=4")
+    torch.testing.assert_close(weights(short), weights(alone), rtol=0, atol=1e-7)
+
+
+def test_the_history_has_the_learning_rate_of_the_last_step(trained: Training) -> None:
+    run = trained("epochs=2", "optimizer.lr=1", "schedule=step", "schedule.every=1")
+    assert [row["lr"] for row in run.history()] == pytest.approx([1, 0.1])
+    cycle = trained("epochs=2", "optimizer.lr=1", "schedule=one_cycle", "schedule.final=0.25")
+    assert cycle.history()[-1]["lr"] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ class Geometric:
         # From pixels to grid_sample's units, in which each axis runs from -1 to 1.
         matrix *= matrix.new_tensor([[1, H / W, 2 / W], [W / H, 1, 2 / H]])
         grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-        warped = F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
+        warped = F.grid_sample(
+            images.to(grid.dtype), grid, padding_mode="border", align_corners=False
+        )
         return warped.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,13 +1,20 @@
-"""The code a run's numbers come from, told by its source text: neither imported nor run."""
+"""The code a run's numbers come from, told by its source text: neither imported nor run.
+
+It says whether an interrupted run may be resumed. Whether a finished one can be compared with runs
+of today, :mod:`fovea.config.numerics` says.
+"""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from fovea.config.signatures import source_file
+from fovea.config.trust import is_within, named
 
 _SOURCE = Path(__file__).resolve().parents[2]
 _TRAINING = "fovea.training.train"
@@ -28,13 +35,30 @@ _OF_NUMBERS = ("fovea.records.quantities",)  # says which epoch is best
 
 
 def code_of(config: Mapping[str, Any]) -> dict[str, str]:
-    """Return a digest of each of fovea's modules that can change the numbers of a run.
+    """Return a digest of each module that can change the numbers of a run.
 
-    These are the modules that the config's targets and the training loop import, directly or not.
-    Comments, docstrings and layout are not in a digest.
+    These are fovea's modules that the config's targets and the training loop import, directly or
+    not, and those of :func:`foreign_code`.
     """
     training = {key: node for key, node in config.items() if key != "probe"}  # it measures only
-    waiting = [_TRAINING, *(target.rpartition(".")[0] for target in _targets(training))]
+    modules = [_TRAINING, *(target.rpartition(".")[0] for target in targets(training))]
+    return code_of_modules(modules) | foreign_code(training)
+
+
+def foreign_code(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return a digest of each module of a package that the user trusts and a target lies in."""
+    own = named()
+    modules = {target.rpartition(".")[0] for target in targets(config)}
+    files = {module: source_file(module) for module in modules if is_within(module, own)}
+    return {name: _read(file)[0] for name, file in sorted(files.items()) if file is not None}
+
+
+def code_of_modules(modules: Iterable[str]) -> dict[str, str]:
+    """Return a digest of each of fovea's modules among these, and of those they import.
+
+    Comments, docstrings and layout are not in a digest.
+    """
+    waiting = list(modules)
     found: dict[str, str] = {}
     while waiting:
         module = waiting.pop()
@@ -51,12 +75,13 @@ def changed_modules(before: Mapping[str, str], now: Mapping[str, str]) -> list[s
     return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
-def _targets(node: Any) -> Iterator[str]:
+def targets(node: Any) -> Iterator[str]:
+    """Yield what is named as a target anywhere in a config."""
     if isinstance(node, Mapping):
         if isinstance(target := node.get("_target_"), str):
             yield target
         for value in node.values():
-            yield from _targets(value)
+            yield from targets(value)
 
 
 def _file(module: str) -> Path | None:

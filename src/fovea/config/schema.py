@@ -48,7 +48,7 @@ class Root(BaseModel):
     batch_size: types.PositiveInt
     select: Literal["auto", "best", "last"]
     callbacks: list[dict[str, Any]] = []
-    rerun: types.Unscientific[bool]
+    rerun: types.Unscientific[bool | Literal["stale"]]
     skip_published: types.Unscientific[bool]
     stop_on_failure: types.Unscientific[bool]
     dry_run: types.Unscientific[bool]

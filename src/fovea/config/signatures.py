@@ -199,11 +199,11 @@ def _aliases_of(name: str) -> dict[str, Any]:
 
 @cache
 def _module(name: str) -> _Module | None:
-    source = _source_file(name)
+    source = source_file(name)
     return None if source is None else _Module(name, _parsed(source))
 
 
-def _source_file(module: str) -> Path | None:
+def source_file(module: str) -> Path | None:
     """Find a module's file without importing it or its parents."""
     path: Any = None
     spec = None

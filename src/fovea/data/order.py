@@ -74,6 +74,12 @@ class EpochOrder:
         return len(range(self.rank, len(self.rows), self.world_size))
 
 
+AUGMENTATION = 1  # the last part of its seeds: trailing zeros, as of the order's, do not count
+
+
 def mixed_seed(*parts: int) -> int:
-    """Return one 63-bit seed for a tuple of integers; near tuples give unrelated seeds."""
+    """Return one 63-bit seed for a tuple of integers; near tuples give unrelated seeds.
+
+    Tuples that differ in trailing zeros alone give the same seed.
+    """
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

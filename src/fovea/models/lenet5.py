@@ -133,6 +133,11 @@ class ConnectedConv2d(nn.Conv2d):
         self.register_buffer("from_map", from_map, persistent=False)
         self.weight = nn.Parameter(self.weight.detach()[to_map, from_map])
 
+    @property
+    def unconnected_weights(self) -> int:
+        """Weights of the dense convolution that do not exist."""
+        return self.out_channels * self.in_channels * self.weight[0].numel() - self.weight.numel()
+
     def dense_weight(self) -> Tensor:
         """Return the weights ``(C_out, C_in, K, K)``, zero where nothing is connected."""
         shape = (self.out_channels, self.in_channels, *self.weight.shape[1:])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import cos, pi
+from math import cos, floor, pi
 from typing import Literal, final
 
 from torch.optim import Optimizer
@@ -23,6 +23,8 @@ from fovea.config.types import (
     Probability,
 )
 
+_ROUNDING = 1e-9  # of an epoch: positions are multiples of a step, rounded
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(ABC):
@@ -35,6 +37,8 @@ class Schedule(ABC):
 
     warmup_epochs: NonNegativeFloat = 0.0
     warmup_start: Probability = 0.0
+
+    ends_at_last_step = False  # the curve, instead of at the end of that step
 
     @final
     def __call__(self, epoch: float, epochs: float) -> float:
@@ -70,7 +74,7 @@ class Step(Schedule):
     factor: PositiveFloat = 0.1
 
     def curve(self, epoch: float, epochs: float) -> float:
-        return self.factor ** (epoch // self.every)
+        return self.factor ** floor(epoch / self.every + _ROUNDING)
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,8 @@ class MultiStep(Schedule):
     factor: PositiveFloat = 0.1
 
     def curve(self, epoch: float, epochs: float) -> float:
-        return self.factor ** sum(epoch >= milestone for milestone in self.milestones)
+        reached = sum(epoch >= milestone - _ROUNDING for milestone in self.milestones)
+        return self.factor**reached
 
 
 @dataclass(frozen=True)
@@ -110,8 +115,8 @@ class WarmRestarts(Schedule):
 
     def curve(self, epoch: float, epochs: float) -> float:
         since_restart, period = epoch - self.warmup_epochs, self.period
-        while since_restart >= period:
-            since_restart -= period
+        while since_restart >= period - _ROUNDING:
+            since_restart = max(since_restart - period, 0.0)
             period *= self.growth
         return _half_cosine(1.0, self.final, since_restart / period)
 
@@ -126,6 +131,8 @@ class OneCycle(Schedule):
         final: last factor.
         anneal: shape of both halves.
     """
+
+    ends_at_last_step = True
 
     peak_at: Fraction = 0.3
     initial: Probability = 0.04
@@ -160,4 +167,6 @@ def per_step(
         epochs: length of training.
     """
     # LambdaLR leaves plain functions out of its state, which thus loads with weights_only=True.
-    return LambdaLR(optimizer, lambda step: schedule(step * epochs / total_steps, epochs))
+    ends_early = schedule.ends_at_last_step and total_steps > 1
+    end = epochs * (total_steps - 1) / total_steps if ends_early else float(epochs)
+    return LambdaLR(optimizer, lambda step: schedule(min(step * epochs / total_steps, end), end))

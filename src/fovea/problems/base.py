@@ -121,6 +121,7 @@ class Task(LightningModule):
         self._stepping = stepping
         self._means: dict[str, DeviceMean] = {}
         self._kept: list[Mapping[str, Tensor]] = []
+        self._lr = 0.0
 
     @property
     def all_quantities(self) -> dict[str, Quantity]:
@@ -163,12 +164,15 @@ class Task(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         means = {name: mean.state() for name, mean in self._means.items()}
-        so_far = {"batches": self.batches, "samples": self.samples, "means": means}
+        so_far = {
+            "batches": self.batches, "samples": self.samples, "means": means, "lr": self._lr
+        }  # fmt: skip
         checkpoint["epoch_so_far"] = so_far
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         so_far = checkpoint["epoch_so_far"]
         self.batches, self.samples = so_far["batches"], so_far["samples"]
+        self._lr = so_far["lr"]
         for name, state in so_far["means"].items():
             self._mean(name).resume(state)
 
@@ -191,6 +195,9 @@ class Task(LightningModule):
             with torch.autocast(self.device.type, enabled=False):
                 backward(loss.total / accumulate if accumulate > 1 else loss.total)
                 if stepping := self.batches % accumulate == 0 or dataloader_iter.done:
+                    if short := self.batches % accumulate:
+                        self._scale_gradients(accumulate / short)
+                    self._lr = optimizer.param_groups[0]["lr"]
                     optimizer.step()
                     optimizer.zero_grad()
                     scheduler.step()
@@ -199,13 +206,17 @@ class Task(LightningModule):
             if dataloader_iter.done or (stepping and time.perf_counter() > until):
                 return
 
+    def _scale_gradients(self, factor: float) -> None:
+        for weights in self.model.parameters():
+            if weights.grad is not None:
+                weights.grad.mul_(factor)
+
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         if (norm := self._stepping.gradient_clip) is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), norm)
 
     def on_train_epoch_end(self) -> None:
-        lr = self.trainer.optimizers[0].param_groups[0]["lr"]
-        self.log("lr", lr, batch_size=1, sync_dist=True)
+        self.log("lr", self._lr, batch_size=1, sync_dist=True)  # of its last step
         self.log_step()
         loss = self.trainer.strategy.reduce(self._means["train/loss"].mean())  # of all ranks
         if not loss.isfinite():

@@ -38,7 +38,7 @@ class Config(Part):
     seed: Seed = 0
     epochs: Epochs = 0
     batch_size: PositiveInt = 1
-    rerun: bool = False
+    rerun: bool | Literal["stale"] = False
     data: Node = {}
     model: Node = {}
     augment: Node = {}
@@ -185,7 +185,8 @@ class Environment(Part):
         fovea, python, packages: versions.
         threads: CPU threads of torch.
         workers: processes that trained side by side.
-        code: a digest of each of fovea's modules that the numbers hang on.
+        code: a digest of each module that the numbers hang on.
+        numerics: how many changes of fovea's numbers there were (:mod:`fovea.config.numerics`).
     """
 
     fovea: str = ""
@@ -196,6 +197,7 @@ class Environment(Part):
     threads: Count = 0
     workers: Count = 0
     code: dict[str, str] = {}
+    numerics: Count = 0
     resolved: Resolved = Resolved()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from fovea.config.errors import RecordError
 from fovea.config.files import read_yaml
+from fovea.config.numerics import changes_of_record
 from fovea.records import RunFolder
 from fovea.report.differences import settings
 from fovea.sweep.matching import published_results
@@ -126,6 +127,10 @@ def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] 
     status = summary.get("status", "not run")
     if status == "finished" and summary.get("diverged"):
         status = "diverged"
+    elif status == "finished":
+        changes = changes_of_record(folder.read("environment.json"), folder.config)
+        if since := "; ".join(changes):
+            status, summary = "stale", summary | {"error": since}
     return Entry(folder, status, summary, history, told, overrides)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
@@ -23,7 +24,7 @@ from fovea.sweep.launchers import require_devices
 from fovea.sweep.matching import published_results
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun, print_collapsed
-from fovea.sweep.state import States
+from fovea.sweep.state import State, States
 from fovea.sweep.telling import definition_of, report
 from fovea.sweep.workers import NotDoneError, WorkerDiedError
 
@@ -60,7 +61,11 @@ def execute(
     _require_trusted(runs)
     print_collapsed(runs)
     states = States(runs)
-    todo = list(states.runs.values()) if asked["rerun"] else states.todo
+    todo = states.todo
+    if asked["rerun"]:
+        todo = [_to_rerun(run, states.of(run)) for run in states.runs.values()]
+    if asked["rerun"] == "stale":
+        todo = [run for run in todo if run.config["rerun"] or states.of(run).redo]
     if asked["skip_published"]:
         known = published_results(runs)
         todo = [run for run in todo if run.id not in known]
@@ -68,8 +73,9 @@ def execute(
         require_devices(run.config["trainer"])
     if todo:
         paths.cache()  # it may be no folder
-    if not asked["rerun"]:
-        require_same_data([run for run in states.runs.values() if states.of(run).finished])
+    again = {run.id for run in todo if run.config["rerun"]}
+    kept = [run for run in states.runs.values() if run.id not in again]
+    require_same_data([run for run in kept if states.of(run).finished])
     todo.sort(key=_several_devices)
     results: list[Outcome] = []
     with _writable(Path(asked["outputs"])) if todo else nullcontext():
@@ -104,6 +110,14 @@ def execute(
         raise SweepError(text)
 
 
+def _to_rerun(run: PlannedRun, state: State) -> PlannedRun:
+    """Return a run that says whether it is trained again: with ``rerun=stale``, one that is."""
+    rerun = run.config["rerun"]
+    if rerun == "stale":
+        rerun = state.kind == "stale"
+    return replace(run, config={**run.config, "rerun": rerun})
+
+
 def _require_trusted(runs: Sequence[PlannedRun]) -> None:
     """Check the targets of all runs before the first one is launched.
 
@@ -128,7 +142,7 @@ def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
     if unfinished := [state for state in left if state.redo]:
         say(f"{len(unfinished)} are published (skip_published=true)")
     for note, count in Counter(state.note for state in left if state.kind == "stale").items():
-        say(f"{count} stale: {note} (rerun=true trains them again)")
+        say(f"{count} stale: {note} (rerun=stale trains them again)")
     busy = [run for run in states.runs.values() if run.folder.status == "running"]
     for run in busy:
         process = run.folder.summary.get("process", {})

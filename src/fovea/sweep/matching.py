@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from fovea.config import paths
 from fovea.config.errors import RecordError, shortened
 from fovea.config.identity import Scientific, difference, reduced, run_id, scientific
+from fovea.config.numerics import changes_since
 from fovea.records import RunFolder, all_runs
 from fovea.tables.configs import read_configs
 from fovea.tables.results import Result, published
@@ -42,17 +43,27 @@ def recorded_config(folder: RunFolder) -> Scientific:
     return scientific(folder.config, summary.get("choices", {}))
 
 
-def published_results(runs: Sequence[PlannedRun]) -> dict[str, Result]:
+def published_results(
+    runs: Sequence[PlannedRun], metrics: Collection[str] | None = None
+) -> dict[str, Result]:
     """Return the published results of a plan's runs, by the id of the planned run.
+
+    Args:
+        runs: the plan.
+        metrics: those that are looked at; ``None`` is all. Changes of others are not told.
 
     Raises:
         RecordError: ``results.csv`` or ``configs.jsonl`` is damaged.
     """
     rows, _ = _published(runs)
-    return {run.id: rows[run.id] for run in runs if run.id in rows}
+    return {run.id: _as_of(rows[run.id], run, metrics) for run in runs if run.id in rows}
 
 
-def outdated_results(runs: Sequence[PlannedRun], known: Mapping[str, Result]) -> dict[str, Result]:
+def outdated_results(
+    runs: Sequence[PlannedRun],
+    known: Mapping[str, Result],
+    metrics: Collection[str] | None = None,
+) -> dict[str, Result]:
     """Return published results of configs that are not planned any more, for want of better ones.
 
     One stands in for the planned run of its arm, overrides and seed, and its ``outdated`` says in
@@ -76,8 +87,15 @@ def outdated_results(runs: Sequence[PlannedRun], known: Mapping[str, Result]) ->
         key = (run.arm or "", run.own_overrides, run.config["seed"])
         if run.cell not in filled and key in left:
             row, config = left[key]
-            found[run.id] = replace(row, outdated=tuple(_changes(config, run.scientific)))
+            changes = *_changes(config, run.scientific), *_as_of(row, run, metrics).outdated
+            found[run.id] = replace(row, outdated=changes)
     return found
+
+
+def _as_of(row: Result, run: PlannedRun, metrics: Collection[str] | None) -> Result:
+    """Return a published result with what has changed fovea's numbers since."""
+    numerics = int(row.provenance.get("numerics") or 0)
+    return replace(row, outdated=tuple(changes_since(numerics, run.config, metrics)))
 
 
 def _published(

@@ -51,8 +51,9 @@ def stale_files(runs: Sequence[PlannedRun]) -> list[str]:
 def _publication(runs: Sequence[PlannedRun], *, records: bool) -> tuple[Table, dict[str, str]]:
     folder = _folder(runs)
     definition = definition_of(runs)
-    known = published_results(runs) | (recorded(runs, definition) if records else {})
-    results = _as_planned(runs, known | outdated_results(runs, known))
+    known = published_results(runs, definition.metrics)
+    known |= recorded(runs, definition) if records else {}
+    results = _as_planned(runs, known | outdated_results(runs, known, definition.metrics))
     if not results:
         raise ConfigError(
             f"{folder / FILE}: no run is finished to be published; "

@@ -10,9 +10,9 @@ from functools import cached_property
 from statistics import fmean
 from typing import Literal
 
-from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import RecordError
 from fovea.config.identity import Scientific, of_option
+from fovea.config.numerics import changes_of_record
 from fovea.records import RunFolder
 from fovea.sweep.matching import recorded_config
 from fovea.sweep.plan import PlannedRun
@@ -21,8 +21,6 @@ _NO_WORK = (  # how a run is trained, and not for how long an epoch
     *("seed", "epochs", "select", "schedule", "optimizer."),
     *("trainer.stop", "trainer.monitor", "trainer.patience", "trainer.gradient_clip"),
 )
-
-_LISTED = 5  # modules that a note names
 
 Kind = Literal[
     "done", "stale", "unmeasured", "running", "interrupted", "failed", "damaged", "missing"
@@ -34,8 +32,8 @@ class State:
     """What has become of a run.
 
     Args:
-        kind: ``stale`` is a finished run of other code than there is now, ``unmeasured`` one that
-            the planned probe has not measured.
+        kind: ``stale`` is a finished run that would give other numbers now, ``unmeasured`` one
+            that the planned probe has not measured.
         note: what has changed, the epochs behind an interrupted run, or why a run failed.
         seconds: spent on it.
         epochs: behind it.
@@ -94,14 +92,11 @@ class States:
         return State("failed", summary.get("error", ""), seconds, epochs)
 
     def _finished(self, run: PlannedRun, seconds: float | None, epochs: int) -> State:
-        code = run.folder.read("environment.json").get("code", {})
         if missing_probe(run):
             note = "finished; its probe is measured from its checkpoint"
             return State("unmeasured", note, seconds, epochs)
-        if code and (changed := changed_modules(code, code_of(run.config))):
-            more = f" and {len(changed) - _LISTED} more" if len(changed) > _LISTED else ""
-            note = f"the code has changed since: {', '.join(changed[:_LISTED])}{more}"
-            return State("stale", note, seconds, epochs, redo=False)
+        if changes := [*changes_of_record(run.folder.read("environment.json"), run.config)]:
+            return State("stale", "; ".join(changes), seconds, epochs, redo=False)
         return State("done", "", seconds, epochs, redo=False)
 
 

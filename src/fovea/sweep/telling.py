@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.numerics import changes_of_record
 from fovea.config.printing import say
 from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs
@@ -47,8 +49,10 @@ def table_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
     """
     definition = definition_of(runs, changed=changed)
     here = recorded(runs, definition)
-    known = here if changed else published_results(runs) | here
-    return tell(runs, definition, known | ({} if changed else outdated_results(runs, known)))
+    if changed:
+        return tell(runs, definition, here)
+    known = published_results(runs, definition.metrics) | here
+    return tell(runs, definition, known | outdated_results(runs, known, definition.metrics))
 
 
 def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> TableDefinition:
@@ -83,7 +87,10 @@ def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[st
         if damage := run.folder.damage:
             say(f"{damage}; counted as not run", stderr=True)
         elif run.folder.status == "finished":
-            results[run.id] = from_record(run.folder, run.config["seed"], definition.metrics)
+            result = from_record(run.folder, run.config["seed"], definition.metrics)
+            environment = run.folder.read("environment.json")
+            changes = tuple(changes_of_record(environment, run.config, definition.metrics))
+            results[run.id] = replace(result, outdated=changes)
     return results
 
 

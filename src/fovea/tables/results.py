@@ -26,7 +26,7 @@ from fovea.tables.expressions import Reading, parse
 
 FILE = "results.csv"
 _PROVENANCE = ("hardware", "versions", "code", "uncommitted", "data")
-_RESOLVED = ("precision", "threads")  # provenance that earlier files lack
+_LATER = ("precision", "threads", "numerics")  # provenance that earlier files lack
 _FIRST = ("id", "arm", "overrides", "seed", *_PROVENANCE, "notes")
 _DIGEST = "digest"
 _NOTES = " ;; "
@@ -42,10 +42,12 @@ class Result:
         values: metrics, other numbers of its summary, and computed expressions, by name.
         notes: where it departs from the house's protocol.
         provenance: ``hardware``, ``versions``, ``code`` (commit), ``uncommitted`` (changes beside
-            it), ``data`` (fingerprint), ``precision`` (as resolved) and ``threads``, as text.
+            it), ``data`` (fingerprint), ``precision`` (as resolved), ``threads`` and ``numerics``
+            (:mod:`fovea.config.numerics`), as text.
         arm: the names of its arms, in an experiment that has such.
         overrides: what tells its config from those of the experiment's other cells.
-        outdated: in which keys of its config it differs from the planned run it stands in for.
+        outdated: what has changed since, as notes: fovea's numbers, or keys of its config, if it
+            stands in for a planned run of another.
         quantities: what each metric is.
         recorded: it was read from a run's record on this machine, not from a published row.
     """
@@ -149,8 +151,8 @@ def to_text(results: Sequence[Result], metrics: Iterable[str]) -> str:
     names = sorted(
         {name for result in results for name in result.values if name in used or "(" not in name}
     )
-    resolved = [key for key in _RESOLVED if any(each.provenance.get(key) for each in results)]
-    columns = [*_FIRST[:-1], *resolved, _FIRST[-1], *names]
+    later = [key for key in _LATER if any(each.provenance.get(key) for each in results)]
+    columns = [*_FIRST[:-1], *later, _FIRST[-1], *names]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*columns, _DIGEST])
@@ -166,7 +168,7 @@ def _to_row(result: Result, names: Sequence[str]) -> dict[str, str]:
         "arm": result.arm,
         "overrides": result.overrides,
         "seed": str(result.seed),
-        **{key: result.provenance.get(key, "") for key in (*_PROVENANCE, *_RESOLVED)},
+        **{key: result.provenance.get(key, "") for key in (*_PROVENANCE, *_LATER)},
         "notes": _NOTES.join(result.notes),
         **{name: str(result.values.get(name, "")) for name in names},
     }
@@ -179,10 +181,10 @@ def _from_row(row: Mapping[str, str]) -> Result:
         values={
             name: _reading(text)
             for name, text in row.items()
-            if text and name not in (*_FIRST, *_RESOLVED)
+            if text and name not in (*_FIRST, *_LATER)
         },
         notes=tuple(filter(None, row["notes"].split(_NOTES))),
-        provenance={key: row.get(key, "") for key in (*_PROVENANCE, *_RESOLVED)},
+        provenance={key: row.get(key, "") for key in (*_PROVENANCE, *_LATER)},
         arm=row["arm"],
         overrides=row["overrides"],
         recorded=False,
@@ -230,4 +232,5 @@ def _provenance(run: RunFolder) -> dict[str, str]:
         "data": run.read("data.json").get("fingerprint", ""),
         "precision": environment.get("resolved", {}).get("precision") or "",
         "threads": str(threads) if threads else "",
+        "numerics": str(environment.get("numerics") or ""),
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fovea.config.code import code_of
+from fovea.config.numerics import NUMERICS
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder, write_atomic
 from fovea.training.settings import TrainerSettings, Watched
@@ -21,7 +22,8 @@ def describe_machine(run: RunFolder, config: Mapping[str, Any], settings: Traine
         "compile": settings.compile,
     }
     uncommitted = uncommitted_diff()
-    described = environment(uncommitted) | {"code": code_of(config), "resolved": resolved}
+    code = {"code": code_of(config), "numerics": NUMERICS}
+    described = environment(uncommitted) | code | {"resolved": resolved}
     run.write("environment.json", described)
     if uncommitted:
         write_atomic(run.path / "uncommitted.diff", uncommitted.encode(errors="surrogateescape"))

@@ -2,8 +2,8 @@
 
 An entry is one file of pixels, memory-mapped when it is read, and one of JSON beside it: what a
 source decodes is kept as it came, the pixels of image files are kept fitted. It is named by a hash
-of all that decides its content, the name, size and modification time of every file among it. It may
-be deleted at any time; what is damaged in it is decoded anew.
+of all that decides its content: the code that decodes, and the name, size and modification time of
+every file. It may be deleted at any time; what is damaged in it is decoded anew.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from fovea.config import paths
+from fovea.config.code import code_of_modules, foreign_code
 from fovea.config.regular import open_regular, read_regular
 from fovea.data.image.memory import GIB
 from fovea.data.image.source import Images, Source, Splits
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 WORTH_SECONDS = 1.0  # sets that are decoded faster are not kept
 
-_FORMAT = 5
 _ABOUT_BYTES = 2**30  # of the JSON beside pixels, at most
 _LEFT_FREE = 5 * GIB  # of the disk; a tenth of a small one
 _TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(pixels|json)\.\w+")  # as atomic_stream names them
@@ -56,7 +56,10 @@ def read_cached(source: Source, root: Path, *, skip_bad: bool) -> Splits:
     if not folder or spec is None or spec.image_size is None:
         return source.read(root, skip_bad=skip_bad)
     files = [state_of(path) for path in sorted((root / folder).rglob("*")) if path.is_file()]
-    entry = entry_of(type(source).__qualname__, repr(source), skip_bad, files)
+    kind = type(source)
+    target = f"{kind.__module__}.{kind.__qualname__}"
+    code = code_of_modules([kind.__module__]) | foreign_code({"_target_": target})
+    entry = entry_of(code, target, repr(source), skip_bad, files)
     shape = spec.image_size, spec.image_size, spec.channels
     if (kept := load_pixels(entry, shape)) is not None:
         try:
@@ -76,8 +79,12 @@ def read_cached(source: Source, root: Path, *, skip_bad: bool) -> Splits:
 
 
 def entry_of(*state: Any) -> Path:
-    """Return the name, less its suffix, of what is decoded in a state that ``repr`` tells whole."""
-    digest = hashlib.sha256(repr((_FORMAT, PIL.__version__, *state)).encode())
+    """Return the name, less its suffix, of what is decoded in a state that ``repr`` tells whole.
+
+    Digests of this module and of what it imports are part of it.
+    """
+    own = code_of_modules([__name__])
+    digest = hashlib.sha256(repr((own, PIL.__version__, *state)).encode())
     return paths.cache() / digest.hexdigest()[:32]
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from fovea.config.code import code_of_modules
 from fovea.config.errors import DataError
 from fovea.data.image import cache
 from fovea.data.image.depth import Depth, measure_depth
@@ -126,7 +127,7 @@ def decode_set(
     shape = size, size, channels
     needed = sum(map(len, files.values())) * size * size * channels
     states = [[_state(file) for file in part.items] for part in files.values()]
-    entry = cache.entry_of(decoding, skip_bad, list(files), states)
+    entry = cache.entry_of(code_of_modules([__name__]), decoding, skip_bad, list(files), states)
     kept = cache.load_pixels(entry, shape)
     if kept is not None:
         try:

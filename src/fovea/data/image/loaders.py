@@ -23,7 +23,7 @@ from fovea.config.errors import DataError
 from fovea.data.image.decoded import Decoder
 from fovea.data.image.fit import Decoding
 from fovea.data.image.source import Files, Images
-from fovea.data.order import EpochOrder, mixed_seed
+from fovea.data.order import AUGMENTATION, EpochOrder, mixed_seed
 
 Batch = tuple[Tensor, Tensor]
 
@@ -80,7 +80,8 @@ class _Loader(ABC):
         order, device = self.sampler, self.finish.device
         generator = torch.Generator(device)
         for number, (pixels, labels) in enumerate(self._batches(), order.start):
-            generator.manual_seed(mixed_seed(order.seed, order.epoch, order.rank, number))
+            stream = order.seed, order.epoch, order.rank, number, AUGMENTATION
+            generator.manual_seed(mixed_seed(*stream))
             pixels = pixels.to(device, non_blocking=True)
             yield self.finish(pixels, generator), labels.to(device, non_blocking=True)
 
