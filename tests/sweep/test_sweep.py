@@ -14,7 +14,7 @@ from fovea.config.compose import choices, compose_sweep, config_loader, plain
 from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.config.numerics import NUMERICS
-from fovea.sweep.execute import SweepError, execute
+from fovea.sweep.execute import SweepError, execute, require_writable
 from fovea.sweep.launch import Outcome
 from fovea.sweep.plan import PlannedRun, plan, plan_experiment
 from fovea.sweep.telling import report
@@ -395,3 +395,13 @@ def test_a_damaged_record_is_named_and_its_run_done_again(
     execute(runs, launch=launch)
     assert launched == ["seed=1"]
     assert runs[1].folder.metrics == {"test/accuracy": 0.91}
+
+
+def test_outputs_that_are_not_locked_are_refused(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_writable(outputs)
+    granted = "import sys"  # as where every lock is granted
+    monkeypatch.setattr("fovea.records.lock._LOCK", granted)
+    with pytest.raises(ConfigError, match="its file system does not lock files"):
+        require_writable(outputs)

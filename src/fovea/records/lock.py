@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +14,8 @@ from filelock import FileLock, Timeout
 
 from fovea.config.errors import RecordError
 from fovea.records.deleting import require_no_link
+
+_LOCK = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)"
 
 
 @contextmanager
@@ -35,6 +41,21 @@ def locked(folder: Path, timeout: float) -> Iterator[bool]:
         if not folder.exists():  # nothing came of it: the lock would be all that is left
             file.unlink(missing_ok=True)
         lock.release()
+
+
+def locks_work(folder: Path) -> bool:
+    """Whether a lock that this process holds in a folder keeps another process out.
+
+    Some mounts of network file systems grant every lock (NFS with ``nolock``, Lustre without
+    ``flock``).
+
+    Raises:
+        OSError: no file can be written or locked there.
+    """
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        another = [sys.executable, "-I", "-S", "-c", _LOCK, file.name]
+        return subprocess.run(another, stderr=subprocess.DEVNULL, check=False).returncode != 0
 
 
 def is_locked(folder: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -18,6 +17,7 @@ from fovea.config.errors import ConfigError, FoveaError, RecordError, one_line
 from fovea.config.printing import say
 from fovea.config.trust import require_trusted
 from fovea.records import Status
+from fovea.records.lock import locks_work
 from fovea.sweep.data_check import require_same_data
 from fovea.sweep.launch import Outcome, launch
 from fovea.sweep.launchers import require_devices
@@ -151,19 +151,24 @@ def _tell_what_was_left(states: States, todo: Sequence[PlannedRun]) -> None:
 
 
 def require_writable(outputs: Path) -> None:
-    """Make sure that records can be written below ``outputs``.
+    """Make sure that records can be written and locked below ``outputs``.
 
     Raises:
         ConfigError: they cannot.
     """
     try:
         (outputs / "runs").mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=outputs / "runs").close()
+        excludes = locks_work(outputs / "runs")
     except OSError as error:
         raise ConfigError(
             f"outputs={outputs}: cannot be written to ({error.strerror}); "
             "set outputs (or FOVEA_OUTPUTS) to a folder that can"
         ) from error
+    if not excludes:
+        raise ConfigError(
+            f"outputs={outputs}: its file system does not lock files, so that two processes could "
+            "train one run; set outputs (or FOVEA_OUTPUTS) to a folder on another"
+        )
 
 
 @contextmanager
