@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -56,7 +57,6 @@ def _gone(name: str) -> str:
                 if package.isidentifier() and find_top_level(package) is None:
                     trust = f"FOVEA_TRUST={package}"
                     return f"no package '{package}', or it is not trusted ({trust})"
-
     return ""
 
 
@@ -67,6 +67,11 @@ def _targets(node: Any) -> list[str]:
     return [*own, *(target for value in node.values() for target in _targets(value))]
 
 
+def split_overrides(text: str) -> list[str]:
+    """Split overrides that were joined by spaces; a value may hold spaces too."""
+    return [each for each in re.split(r" (?=[+~]*[\w./@-]+=)", text) if each]
+
+
 def _recorded_plan(name: str) -> list[PlannedRun]:
     folder, outputs = paths.experiment(name), paths.outputs()
     assert folder is not None
@@ -74,7 +79,7 @@ def _recorded_plan(name: str) -> list[PlannedRun]:
     stored = read_configs(folder)
     for id, row in published(name).items():
         if id in stored:
-            overrides = [*row.overrides.split(), f"seed={row.seed}"]
+            overrides = [*split_overrides(row.overrides), f"seed={row.seed}"]
             config = reduced(stored[id].config)
             run = _run(name, config, overrides, row.arm or None, run_folder(outputs, id))
             runs[run.id] = run
