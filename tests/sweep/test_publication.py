@@ -20,7 +20,7 @@ PUBLISHED = [
     for name in paths.experiment_names()
     if (folder := paths.experiment(name)) and (folder / "results.csv").is_file()
 ]
-FILES = ("configs.jsonl", "results.csv", "README.md", "table.png", "table.svg")
+FILES = ("configs.jsonl", "histories.csv", "results.csv", "README.md", "table.png", "table.svg")
 TABLE = """
 title: Two seeds
 rows: {key: model, labels: {mlp: "MLP | 2"}}
@@ -36,7 +36,7 @@ def test_what_is_published_follows_from_its_results(name: str) -> None:
     assert stale_files(plan_experiment(name)) == []
     folder = paths.experiment(name)
     assert folder is not None
-    assert all((folder / file).is_file() for file in FILES)
+    assert all((folder / file).is_file() for file in FILES if file != "histories.csv")
 
 
 @pytest.fixture
@@ -94,6 +94,24 @@ def test_results_are_written_beside_the_experiment(experiment: Path) -> None:
         assert told in readme
 
 
+def test_histories_are_published_and_kept(
+    experiment: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    runs = finished()
+    publish_experiment(runs)
+    file = experiment / "histories.csv"
+    first, second, third = (run.folder.id for run in runs[:3])
+    lines = ["id,epoch,step,val/accuracy", f"{first},0,5,0.405"]
+    lines += [f"{second},0,5,0.415", f"{third},0,5,0.355"]
+    assert file.read_text().splitlines() == lines
+    monkeypatch.setenv("FOVEA_OUTPUTS", str(tmp_path / "another"))
+    publish_experiment(plan_experiment("mine"))
+    assert file.read_text().splitlines() == lines
+    file.write_text(lines[0] + f"\n{first},0,5,high\n")
+    with pytest.raises(RecordError, match=r"histories.csv: run \w+: val/accuracy is no number"):
+        publish_experiment(runs)
+
+
 def test_publishing_twice_changes_nothing(experiment: Path) -> None:
     runs = finished()
     publish_experiment(runs)
@@ -128,7 +146,7 @@ def test_what_is_not_planned_any_more_is_dropped(experiment: Path) -> None:
     sweep = experiment / "sweep.yaml"
     sweep.write_text(sweep.read_text().replace("mlp,lenet5", "mlp"))
     runs = plan_experiment("mine")
-    assert stale_files(runs) == ["configs.jsonl", "results.csv", "README.md", "table.svg"]
+    assert stale_files(runs) == ["configs.jsonl", "histories.csv", *FILES[2:4], "table.svg"]
     publish_experiment(runs)
     assert len(from_text((experiment / "results.csv").read_text())) == 2
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError
+from fovea.records.history import Row
 from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.telling import definition_of, recorded, tell
 from fovea.tables.configs import CONFIGS, Published, configs_text, read_configs
+from fovea.tables.histories import HISTORIES, histories_text, read_histories
 from fovea.tables.publish import FILE, differing_files, publish, texts
 from fovea.tables.results import Result
 from fovea.tables.table import Table
@@ -60,8 +62,10 @@ def _publication(runs: Sequence[PlannedRun], *, records: bool) -> tuple[Table, d
             f"train some: fovea train experiment={folder.name}"
         )
     table = tell(runs, definition, results)
-    configs = {CONFIGS: _configs(runs, results, folder)}
-    return table, configs | texts(table, results.values(), definition.metrics, folder)
+    written = {CONFIGS: _configs(runs, results, folder)}
+    if histories := histories_text(_histories(runs, results, folder)):
+        written[HISTORIES] = histories
+    return table, written | texts(table, results.values(), definition.metrics, folder)
 
 
 def _configs(runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: Path) -> str:
@@ -71,6 +75,18 @@ def _configs(runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: 
     return configs_text(
         known.get(row.id) or Published.of(row.id, planned[key]) for key, row in results.items()
     )
+
+
+def _histories(
+    runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: Path
+) -> dict[str, list[Row]]:
+    """Return the histories of runs recorded here, and of others as they are published."""
+    known = read_histories(folder)
+    folders = {run.id: run.folder for run in runs}
+    return {
+        row.id: folders[key].history() if row.recorded else known.get(row.id, [])
+        for key, row in results.items()
+    }
 
 
 def _as_planned(runs: Sequence[PlannedRun], results: dict[str, Result]) -> dict[str, Result]:
