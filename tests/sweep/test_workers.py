@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import _thread
+import atexit
+import gc
 import os
 import signal
 import subprocess
@@ -70,6 +72,16 @@ def wait_for(*files: Path) -> None:
     while not all(file.exists() for file in files):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def tell_at_exit_what_is_frozen(file: Path) -> None:
+    atexit.register(lambda: file.write_text(str(gc.get_freeze_count())))
+
+
+def test_nothing_is_frozen_when_a_worker_ends(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in "ab"]  # the packages are frozen after the first task
+    run_in_workers(tell_at_exit_what_is_frozen, files, TWO[:1])
+    assert [file.read_text() for file in files] == ["0", "0"]
 
 
 def test_an_outcome_may_stop_the_others(tmp_path: Path) -> None:

@@ -176,6 +176,8 @@ def _work(function: Callable[[Any], Any], environment: dict[str, str], pipe: Con
         return
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGTERM)
+    finally:
+        gc.unfreeze()  # else extension modules tell of objects that are never freed
 
 
 def _outcome(function: Callable[[Any], Any], task: object) -> Any:
