@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from synthetic_runs import record
 
+from fovea.config.numerics import NUMERICS
 from fovea.records import all_runs, write_atomic
 from fovea.report.entries import Entry, planned, recorded
 from fovea.sweep.plan import plan_experiment
@@ -29,6 +30,15 @@ def test_a_recorded_run(outputs: Path) -> None:
     assert found.settings["experiment"] == "trial"
     assert found.settings["optimizer.lr"] == 0.5
     assert found.command == "fovea train model=resnet optimizer.lr=0.5 rerun=true"
+
+
+def test_a_run_whose_numbers_have_changed_since_is_marked(outputs: Path) -> None:
+    run = record(outputs, "a", "schedule=one_cycle")
+    found = entry(outputs)
+    assert found.status == "stale"
+    assert found.summary["error"].startswith("trained before the last step of one_cycle")
+    run.write("environment.json", run.read("environment.json") | {"numerics": NUMERICS})
+    assert entry(outputs).status == "finished"
 
 
 def test_a_command_is_quoted_for_the_shell(outputs: Path) -> None:

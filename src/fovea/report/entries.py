@@ -24,9 +24,9 @@ class Entry:
 
     Args:
         folder: its record.
-        status: the record's; ``diverged`` where a finished run's loss is no number, ``damaged``
-            where a file of it cannot be read; where there is no record, ``published`` if its
-            experiment has the result, else ``not run``.
+        status: the record's; ``diverged`` where a finished run's loss is no number, ``stale`` where
+            its numbers have changed since, ``damaged`` where a file of it cannot be read; where
+            there is no record, ``published`` if its experiment has the result, else ``not run``.
         summary: the record's, as far as it got; the numbers of a published result.
         history: a row of metrics per epoch.
         settings: what it is told by: the option of every group, and every scientific config key.
