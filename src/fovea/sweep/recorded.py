@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from fovea.config import paths
+from fovea.config.code import targets
 from fovea.config.errors import RecordError
 from fovea.config.identity import Scientific, reduced, run_id
 from fovea.config.options import stated
@@ -52,19 +53,12 @@ def _gone(name: str) -> str:
             node = stated(group, option)
             if not node:
                 return f"there is no option {group}={option}"
-            for target in _targets(node):
+            for target in targets(node):
                 package = target.partition(".")[0]
                 if package.isidentifier() and find_top_level(package) is None:
                     trust = f"FOVEA_TRUST={package}"
                     return f"no package '{package}', or it is not trusted ({trust})"
     return ""
-
-
-def _targets(node: Any) -> list[str]:
-    if not isinstance(node, Mapping):
-        return []
-    own = [node["_target_"]] if isinstance(node.get("_target_"), str) else []
-    return [*own, *(target for value in node.values() for target in _targets(value))]
 
 
 def split_overrides(text: str) -> list[str]:
