@@ -18,9 +18,13 @@ from fovea.models.cost import count_macs
 from fovea.records import RunFolder
 from fovea.training.assemble import build_model, restore
 from fovea.training.evaluate import evaluate
+from fovea.training.predict import predict
 
 Training = Callable[..., RunFolder]
 RESNET18 = {"_target_": "torchvision.models.resnet18", "num_classes": "auto"}
+GOOGLENET = {
+    "_target_": "torchvision.models.googlenet", "num_classes": "auto", "init_weights": False
+}  # fmt: skip
 OFFERS = {"num_classes": 3, "in_channels": 3, "image_size": 8}
 
 
@@ -48,6 +52,22 @@ def test_a_builder_of_torchvision_is_trained_tested_and_restored(
     assert run.summary["macs"] > 0
     assert evaluate(run).items() <= run.metrics.items()
     assert restore(run)(torch.zeros(1, 3, 16, 16)).shape == (1, 2)
+
+
+def test_auxiliary_outputs_of_a_torchvision_network_are_trained_and_only_that(
+    trained: Training, pictures: Path
+) -> None:
+    run = trained(
+        "data=image_folder", f"data.source.folder={pictures}", "data.image_size=32",
+        "trainer.limit_batches=2", "batch_size=8", model=GOOGLENET,
+    )  # fmt: skip
+    (row,) = run.history()
+    auxiliary = row["train/loss_aux_logits1"], row["train/loss_aux_logits2"]
+    assert all(0.1 < loss < 10 for loss in auxiliary)
+    assert row["train/loss"] > 0.3 * sum(auxiliary)
+    assert evaluate(run).items() <= run.metrics.items()
+    probabilities = predict(run, [str(pictures / "cat")]).predictions.rows["probabilities"]
+    assert probabilities.shape == (20, 2)
 
 
 def test_a_network_that_cannot_take_the_data_is_one_line(trained: Training) -> None:
