@@ -26,9 +26,6 @@ class EnoughError(Exception):
 class Counter:
     """A wrapper of a loader, as :class:`Turns` is, that ends the program after some batches."""
 
-    batch_sampler = None
-    sampler = None
-
     def __init__(self, batches: int) -> None:
         self.left = batches
         self.shapes: set[tuple[int, ...]] = set()

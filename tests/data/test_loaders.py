@@ -170,14 +170,19 @@ def test_every_path_gives_the_batches_that_memory_gives(
         else StreamingLoader(files, augmented, batches, DECODING, workers=workers)
     )
     assert len(in_memory) == len(other) == 2
+    pairs = []
     for epoch in (0, 1):
-        in_memory.sampler.set_epoch(epoch)
-        other.sampler.set_epoch(epoch)
+        in_memory.set_epoch(epoch)
+        other.set_epoch(epoch)
         pairs = list(zip(in_memory, other, strict=True))
         assert len(pairs) == 2
         for (expected, labels), (result, other_labels) in pairs:
             torch.testing.assert_close(result, expected, rtol=0, atol=0)
             assert other_labels.tolist() == labels.tolist()
+    other.set_epoch(1, start=1)  # as a resumed run does
+    assert len(other) == 2
+    ((resumed, _),) = other
+    torch.testing.assert_close(resumed, pairs[1][0][0], rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("enough", [True, False])

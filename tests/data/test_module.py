@@ -213,7 +213,7 @@ def test_every_training_image_once_an_epoch() -> None:
     loader = data.train_dataloader()
     assert isinstance(loader, InMemoryLoader)
     for epoch in (0, 1):
-        loader.sampler.set_epoch(epoch)
+        loader.set_epoch(epoch)
         seen.append(served_values(loader))
     assert sorted(seen[0]) == sorted(seen[1]) == list(range(20))
     assert seen[0] != seen[1]
@@ -334,8 +334,8 @@ def test_memory_disk_and_files_give_the_same(
         expected: Any = memory.loader(part, train=train)
         result: Any = other.loader(part, train=train)
         for epoch in (0, 1):
-            expected.sampler.set_epoch(epoch)
-            result.sampler.set_epoch(epoch)
+            expected.set_epoch(epoch)
+            result.set_epoch(epoch)
             for (x, labels), (y, other_labels) in zip(expected, result, strict=True):
                 torch.testing.assert_close(y, x, rtol=0, atol=0)
                 assert other_labels.tolist() == labels.tolist()

@@ -17,9 +17,11 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
+from fovea.data.image.module import ImageData
 from fovea.problems import base
 from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
@@ -201,6 +203,23 @@ def test_a_run_on_files_decoded_as_they_are_needed_is_taken_up(
     with interrupt_at(8), pytest.raises(KeyboardInterrupt):
         run_once(tmp_path / RUN, *files)
     assert outcome(run_once(tmp_path / RUN, *files)) == outcome(expected)
+
+
+def test_a_run_on_a_loader_of_torch_s_is_taken_up_at_the_start_of_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def plain(self: ImageData) -> DataLoader[Any]:
+        images, labels = (torch.cat(each) for each in zip(*self.loader("train"), strict=True))
+        return DataLoader(TensorDataset(images, labels), self.batch_size, shuffle=True)
+
+    monkeypatch.setattr(ImageData, "train_dataloader", plain)
+    expected = run_once(tmp_path / "undisturbed")
+    with interrupt_at(8), pytest.raises(KeyboardInterrupt):
+        run_once(tmp_path / RUN)
+    checkpoint = load_checkpoint(RunFolder(tmp_path / RUN), "last")
+    assert checkpoint["epoch_so_far"]["batches"] == 0
+    assert len(checkpoint["fovea"]["history"]) == 1
+    assert outcome(run_once(tmp_path / RUN)) == outcome(expected)
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from fovea.data.base import EpochLoader
 from fovea.training.tracking.environment import peak_memory_mib
 
 _GRACE_SECONDS = 20.0
@@ -58,8 +59,6 @@ class Turns:
         limit: batches of an epoch at most.
     """
 
-    batch_sampler = None  # Lightning looks for it wherever there is a sampler
-
     def __init__(
         self, channel: Connection, warmup: int, steps: int, limit: int | None = None
     ) -> None:
@@ -81,9 +80,10 @@ class Turns:
         self._loader = loader
         return self
 
-    @property
-    def sampler(self) -> Any:
-        return getattr(self._loader, "sampler", None)
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch of the loader, where it is fovea's."""
+        if isinstance(self._loader, EpochLoader):
+            self._loader.set_epoch(epoch, start)
 
     def __len__(self) -> int:
         size = len(self._loader)  # pyright: ignore[reportArgumentType]

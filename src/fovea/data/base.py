@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,23 @@ class Inputs:
     pictures: Sequence[NDArray[np.uint8]] = ()
 
 
+@runtime_checkable
+class EpochLoader(Protocol):
+    """Batches of training whose order is a function of the epoch."""
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch that is served next; the task calls this before each.
+
+        Args:
+            epoch: from 0.
+            start: the batch that it starts at, after an interruption; ``len`` stays that of the
+                whole epoch.
+        """
+        ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
 class Data(LightningDataModule, ABC):
     """A data set as Lightning serves it.
 
@@ -76,8 +93,9 @@ class Data(LightningDataModule, ABC):
     def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
         """Return the batches of a part, in order and as they are, or as training sees them.
 
-        A loader that training uses has a ``sampler`` with ``take_up(epoch, batch)``, so that an
-        epoch can be resumed; a :class:`~fovea.data.order.EpochOrder` is one.
+        A loader that training uses should be an :class:`EpochLoader`, as
+        :class:`~fovea.data.tensors.TensorLoader` is: of another one, an interrupted run is resumed
+        at the start of an epoch, and the order of its samples is its own affair.
         """
 
     @property

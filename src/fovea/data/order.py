@@ -23,7 +23,8 @@ class EpochOrder:
         rank, world_size: this process among those that share the epoch.
 
     Attributes:
-        start: the batch the epoch is taken up at, after an interruption.
+        epoch: the epoch that is served next.
+        start: the batch that it starts at, after an interruption.
     """
 
     def __init__(
@@ -45,13 +46,8 @@ class EpochOrder:
         self.epoch = 0
         self.start = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch whose order comes next; Lightning calls this."""
-        if epoch != self.epoch:
-            self.epoch, self.start = epoch, 0
-
-    def take_up(self, epoch: int, start: int) -> None:
-        """Go on with an epoch at its batch ``start``, from 0; ``len`` stays that of the epoch."""
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """Choose the epoch that is served next, see :class:`~fovea.data.base.EpochLoader`."""
         self.epoch, self.start = epoch, start
 
     def __len__(self) -> int:

@@ -19,18 +19,20 @@ class TensorLoader:
         device: where batches go.
     """
 
-    batch_sampler = None  # Lightning looks for it wherever there is a sampler
-
     def __init__(
         self, tensors: Sequence[Tensor], order: EpochOrder, device: torch.device | str = "cpu"
     ) -> None:
         self.tensors = tuple(each.to(device) for each in tensors)
-        self.sampler = order  # Lightning tells it the epoch, and a resumed run its batch
+        self.order = order
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """See :class:`~fovea.data.base.EpochLoader`."""
+        self.order.set_epoch(epoch, start)
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
-        for chosen in self.sampler:
+        for chosen in self.order:
             index = chosen.to(self.tensors[0].device)
             yield tuple(each[index] for each in self.tensors)

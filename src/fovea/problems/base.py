@@ -16,6 +16,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from fovea.data.base import EpochLoader
 from fovea.optim.schedules import Schedule, per_step
 from fovea.problems.predictions import Predictions
 from fovea.records.quantities import COMMON, Quantity
@@ -161,6 +162,9 @@ class Task(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         self.batches = self.samples = 0
+        loader: Any = self.trainer.train_dataloader
+        if isinstance(loader, EpochLoader):
+            loader.set_epoch(self.current_epoch)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         means = {name: mean.state() for name, mean in self._means.items()}

@@ -27,6 +27,7 @@ from pytorch_lightning.callbacks import WeightAveraging
 from torch import Tensor
 
 from fovea.config.errors import ConfigError
+from fovea.data.base import EpochLoader
 from fovea.problems.base import Task
 from fovea.records.quantities import Quantity
 from fovea.training.tracking.history import History
@@ -57,10 +58,10 @@ class Checkpoints(Callback):
 
     SIGINT and SIGTERM end a training before its next step, with a ``last.ckpt`` of that moment; a
     second one ends it at once. On several devices a training is resumed from the start of an epoch,
-    and its random states are those of new processes.
+    and its random states are those of new processes; so it is, on one, where the loader is no
+    :class:`~fovea.data.base.EpochLoader`.
 
-    It must come after the callbacks whose state changes with a step, and the sampler of the
-    training's loader must have :meth:`~fovea.data.order.EpochOrder.take_up`.
+    It must come after the callbacks whose state changes with a step.
 
     Args:
         folder: where they go.
@@ -97,7 +98,8 @@ class Checkpoints(Callback):
             if trainer.world_size == 1:
                 _set_random_states(self._random)
             loader: Any = trainer.train_dataloader
-            loader.sampler.take_up(trainer.current_epoch, cast("Task", pl_module).batches)
+            if isinstance(loader, EpochLoader):
+                loader.set_epoch(trainer.current_epoch, cast("Task", pl_module).batches)
         # Lightning's handlers, set before this, are put back to what they were at its teardown.
         if trainer.world_size == 1 and threading.current_thread() is threading.main_thread():
             for each in (signal.SIGINT, signal.SIGTERM):
@@ -108,7 +110,8 @@ class Checkpoints(Callback):
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         # Everything of the last step, and of the last epoch, is done and logged by now.
-        if trainer.world_size > 1:  # ranks must agree
+        # Ranks must agree; and a loader that cannot start within an epoch has to start with it.
+        if trainer.world_size > 1 or not isinstance(trainer.train_dataloader, EpochLoader):
             due = cast("Task", pl_module).batches == 0
         else:
             due = self.interrupted_by or time.monotonic() - self._saved > self._every

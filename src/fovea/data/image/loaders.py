@@ -67,17 +67,19 @@ class Finish:
 class _Loader(ABC):
     """Serves what :meth:`_batches` yields, finished, on the device."""
 
-    batch_sampler = None  # Lightning looks for it wherever there is a sampler
-
     def __init__(self, finish: Finish, order: EpochOrder) -> None:
         self.finish = finish
-        self.sampler = order  # so named, Lightning calls its ``set_epoch``
+        self.order = order
+
+    def set_epoch(self, epoch: int, start: int = 0) -> None:
+        """See :class:`~fovea.data.base.EpochLoader`."""
+        self.order.set_epoch(epoch, start)
 
     def __len__(self) -> int:
-        return len(self.sampler)
+        return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
-        order, device = self.sampler, self.finish.device
+        order, device = self.order, self.finish.device
         generator = torch.Generator(device)
         for number, (pixels, labels) in enumerate(self._batches(), order.start):
             stream = order.seed, order.epoch, order.rank, number, AUGMENTATION
@@ -104,7 +106,7 @@ class InMemoryLoader(_Loader):
         self.images = images
 
     def _batches(self) -> Iterator[Batch]:
-        for chosen in self.sampler:
+        for chosen in self.order:
             index = chosen.to(self.finish.device)
             yield self.images.pixels[index], self.images.labels[index]
 
@@ -128,12 +130,12 @@ class HostLoader(_Loader):
 
     def _batches(self) -> Iterator[Batch]:
         if not self.workers:
-            yield from map(self._gather, self.sampler)
+            yield from map(self._gather, self.order)
             return
         pool = ThreadPoolExecutor(self.workers)
         ahead: deque[Future[Batch]] = deque()
         try:
-            for chosen in self.sampler:
+            for chosen in self.order:
                 ahead.append(pool.submit(self._gather, chosen))
                 if len(ahead) > _AHEAD * self.workers:
                     yield ahead.popleft().result()
