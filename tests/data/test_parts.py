@@ -108,3 +108,31 @@ def test_the_samples_of_each_part_are_those_that_published_runs_had() -> None:
         name: hashlib.sha256(each.numpy().astype("<i8").tobytes()).hexdigest()[:16]
         for name, each in rows.items()
     } == {"train": "11d986772695ac78", "val": "0975a8a1fe25ef6a", "test": "3503d6215c94ee26"}
+
+
+def test_folds_deal_the_training_part_out() -> None:
+    whole = Splits(images([0, 1, 1] * 20), OWN)
+    dealt = [split(whole, folds=5, fold=fold, split_seed=3) for fold in range(5)]
+    tested = [part["test"].rows.tolist() for part in dealt]
+    assert sorted(row for rows in tested for row in rows) == list(range(60))
+    for parts in dealt:
+        assert torch.bincount(parts["test"].labels).tolist() == [4, 8]
+        rows = [set(part.rows.tolist()) for part in parts.values()]
+        assert len(set.union(*rows)) == sum(map(len, rows)) == 60
+        assert {part.source for part in parts.values()} == {"train"}
+    assert tested != [split(whole, folds=5, fold=fold)["test"].rows.tolist() for fold in range(5)]
+    assert origins(whole, folds=5, fold=2, test_fraction=0.3) == {
+        "train": "",
+        "val": "data.val_fraction=0.1 of 48 training images",
+        "test": "data.fold=2 of 5, of 60 training images; the set's own 4 test images are unused; "
+        "data.test_fraction=0.3 has no effect here",
+    }
+    assert len(split(Splits(TRAIN, None, OWN), folds=2)["val"]) == len(OWN)
+
+
+def test_a_class_may_have_fewer_images_than_folds_but_not_all() -> None:
+    rare = Splits(images([0] * 10 + [1] * 10 + [2, 2]), None)
+    dealt = [split(rare, folds=5, fold=fold, val_fraction=0)["test"].labels for fold in range(5)]
+    assert [int((labels == 2).sum()) for labels in dealt].count(0) == 3
+    with pytest.raises(DataError, match=r"data\.folds=11: no class has so many of the 22 training"):
+        split(rare, folds=11)

@@ -288,3 +288,32 @@ def test_what_differs_by_chance_is_rarely_told_apart() -> None:
     tested = [compare(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
     found = sum(each is not None and each.p is not None and each.p < 0.05 for each in tested)
     assert 0.01 < found / len(tested) < 0.1
+
+
+def test_overlapping_runs_by_hand() -> None:
+    # differences 1, 2, 3, 6: mean 3, variance 14 / 3; four folds: 1 / 4 + 1 / 3 of it is 49 / 18
+    own, other = [11.0, 12.0, 13.0, 16.0], [10.0, 10.0, 10.0, 10.0]
+    compared = compare(own, other, paired=True, overlaps=(1 / 3, 1 / 3))
+    assert compared is not None
+    error = math.sqrt(49 / 18)
+    assert compared.error == pytest.approx(error)
+    assert compared.p == pytest.approx(2 * stats.t.sf(3 / error, 3))
+    assert compared.high == pytest.approx(3 + stats.t.ppf(0.975, 3) * error)
+    assert compared.needed is None
+    independent = compare(own, other, paired=True)
+    assert independent is not None
+    assert independent.p == pytest.approx(stats.ttest_rel(own, other).pvalue)
+    # of two cells each has its own error
+    apart = compare(own, [1.0, 2.0], overlaps=(1 / 3, 0.0))
+    assert apart is not None
+    assert apart.error == pytest.approx(math.sqrt(49 / 18 + 0.5 / 2))
+    # equal differences claim nothing: no permutation of overlapping runs is exact
+    equal = compare([2.0, 3.0], [1.0, 2.0], paired=True, overlaps=(1, 1))
+    assert equal is not None
+    assert equal.p == 1
+    measured = measure(own, overlap=1 / 3)
+    assert measured is not None
+    assert measured.high == pytest.approx(13 + stats.t.ppf(0.975, 3) * error)
+    of_logs = ratio([math.exp(v) for v in own], [1.0, 1.0], overlaps=(1 / 3, 0.0))
+    assert of_logs is not None
+    assert of_logs.high == pytest.approx(math.exp(13 + stats.t.ppf(0.975, 3) * error))

@@ -16,7 +16,8 @@ from fovea.config.identity import run_id
 from fovea.config.numerics import NUMERICS
 from fovea.sweep.execute import SweepError, execute, require_writable
 from fovea.sweep.launch import Outcome
-from fovea.sweep.plan import PlannedRun, plan, plan_experiment
+from fovea.sweep.overview import print_overview
+from fovea.sweep.plan import PlannedRun, changes_cells, plan, plan_experiment
 from fovea.sweep.telling import report
 from fovea.sweep.workers import WorkerDiedError
 
@@ -70,6 +71,29 @@ def test_the_grid_is_planned_in_the_order_given(outputs: Path) -> None:
         outputs / "runs" / run_id(run.scientific) for run in runs
     ]
     assert not outputs.exists()
+
+
+def test_folds_are_runs_of_one_cell(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runs = planned("model=mlp,lenet5", "data.folds=3", "data.fold=0,1,2", "seed=0,1")
+    assert {run.cell for run in runs} == {
+        ("model=mlp", "data.folds=3"),
+        ("model=lenet5", "data.folds=3"),
+    }
+    assert len({run.id for run in runs}) == len(runs) == 12
+    assert runs[4].repeat == (0, 2)
+    assert runs[0].own_overrides == "model=mlp data.folds=3 data.fold=0"
+    for run in runs:
+        finish(run, 0.8 + run.config["data"]["fold"] / 100 + (run.choices["model"] == "mlp") / 50)
+    table = report(runs)
+    (entry,) = (row.entries[0] for row in table.rows if row.key[0].startswith("model=mlp"))
+    assert entry.measurement is not None
+    assert (entry.measurement.n, entry.folds, len(entry.runs)) == (3, 3, 6)
+    assert "n counts folds, of 3; of each, the mean over 2 seeds" in " ".join(table.notes)
+    print_overview(runs)
+    assert "seed  fold" in " ".join(capsys.readouterr().out.split("\n")[:40])
+    # the fold is no more than a seed to what an experiment's grid is
+    assert not changes_cells(["data.fold=0", "seed=5"], runs)
+    assert changes_cells(["data.folds=5"], runs)
 
 
 def test_a_run_that_occurs_twice_is_planned_once() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fovea.tables.cells import Cell
+from fovea.tables.cells import Cell, Repeat
 from fovea.tables.expressions import Reading
 from fovea.tables.results import Result
 
@@ -17,11 +17,17 @@ MakeCell = Callable[..., Cell]
 def cell() -> MakeCell:
     """``cell({"model": "mlp"}, **{"test/accuracy": [0.9, None]})``: a value per seed from 0.
 
-    ``None`` is a seed that is not run, and ``"> 20"`` a run that ended before it got there.
+    ``None`` is a seed that is not run, and ``"> 20"`` a run that ended before it got there. With
+    ``folds`` the values are those of the folds under seed 0, then under seed 1 and so on.
     """
 
     def make(
-        values: dict[str, str], *, notes: Sequence[str] = (), data: str = "d", **metrics: object
+        values: dict[str, str],
+        *,
+        notes: Sequence[str] = (),
+        data: str = "d",
+        folds: int = 0,
+        **metrics: object,
     ) -> Cell:
         name = "-".join(values.values())
         readings: dict[int, dict[str, Reading]] = {}
@@ -34,10 +40,18 @@ def cell() -> MakeCell:
                     readings.setdefault(seed, {})[metric] = Reading(float(value[2:]), True)
                 elif value is not None:
                     readings.setdefault(seed, {})[metric] = Reading(value)
+
+        def repeat(index: int) -> Repeat:
+            return Repeat(*divmod(index, folds)) if folds else Repeat(index)
+
         results = {
-            seed: Result(f"{name}-{seed}", seed, of_seed, tuple(notes), {"data": data})
-            for seed, of_seed in readings.items()
+            repeat(index): Result(
+                f"{name}-{index}", repeat(index).seed, of_run, tuple(notes), {"data": data}
+            )
+            for index, of_run in readings.items()
         }
-        return Cell(values, {seed: f"{name}-{seed}" for seed in range(planned)}, results)
+        runs = {repeat(index): f"{name}-{index}" for index in range(planned)}
+        pairs = {each: str(each.fold) for each in runs} if folds else {}
+        return Cell(values, runs, results, pairs, folds)
 
     return make

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from fovea.config.errors import ConfigError
 from fovea.stats.estimates import compare, holm
 from fovea.tables.build import build_table
-from fovea.tables.cells import Cell
+from fovea.tables.cells import Cell, Repeat
 from fovea.tables.definition import TableDefinition
 from fovea.tables.layout import lay_out
 from fovea.tables.table import Table
@@ -288,9 +290,9 @@ def test_equal_runs_stay_in_the_family(cell: MakeCell) -> None:
 def test_runs_are_paired_by_a_key_that_the_table_names(cell: MakeCell) -> None:
     base, other = [0.90, 0.80, 0.70], [0.92, 0.81, 0.72]
     cells = accuracies(cell, base=base, other=other)
-    pairs = {0: "fold 0", 1: "fold 1", 2: "fold 2"}
-    crossed = {0: "fold 2", 1: "fold 1", 2: "fold 0"}
-    more = {"baseline": "base", "pair": "data.fold"}
+    pairs = {Repeat(seed): f"split {seed}" for seed in range(3)}
+    crossed = {Repeat(seed): f"split {2 - seed}" for seed in range(3)}
+    more = {"baseline": "base", "pair": "data.split_seed"}
     for of_other, values in ((pairs, other), (crossed, other[::-1])):
         paired = [replace(cells[0], pairs=pairs), replace(cells[1], pairs=of_other)]
         table = build(paired, ACCURACY, **more)
@@ -300,7 +302,7 @@ def test_runs_are_paired_by_a_key_that_the_table_names(cell: MakeCell) -> None:
         assert expected is not None
         assert comparison.paired
         assert comparison.p == pytest.approx(expected.p)
-    assert any("t tests paired by data.fold" in note for note in table.notes)
+    assert any("t tests paired by data.split_seed" in note for note in table.notes)
     unpaired = build(cells, ACCURACY, baseline="base").rows[1].entries[0].comparison
     assert unpaired is not None
     assert not unpaired.paired
@@ -310,25 +312,90 @@ def test_runs_are_paired_by_a_key_that_the_table_names(cell: MakeCell) -> None:
     ("pairs", "reason"),
     [
         (
-            [{0: "0", 1: "0"}, {0: "0", 1: "0"}],
-            "table.yaml: pair: 2 runs of 'a' have data.fold = 0; a key that pairs has another "
-            "value in each run of a row",
+            ["00", "00"],
+            "table.yaml: pair: 2 runs of 'a' have data.split_seed = 0; a key that pairs has "
+            "another value in each run of a row",
         ),
         (
-            [{0: "0", 1: "1"}, {0: "1", 1: "2"}],
-            "table.yaml: pair: no two rows share two values of data.fold; leave it out, and runs "
-            "are compared as independent ones",
+            ["01", "12"],
+            "table.yaml: pair: no two rows share two values of data.split_seed; leave it out, and "
+            "runs are compared as independent ones",
         ),
     ],
 )
-def test_a_key_that_does_not_pair_is_refused(
-    cell: MakeCell, pairs: list[dict[int, str]], reason: str
-) -> None:
+def test_a_key_that_does_not_pair_is_refused(cell: MakeCell, pairs: list[str], reason: str) -> None:
     cells = accuracies(cell, a=[0.9, 0.8], b=[0.7, 0.6])
-    given = [replace(each, pairs=of_it) for each, of_it in zip(cells, pairs, strict=True)]
+    given = [
+        replace(each, pairs={Repeat(0): of_it[0], Repeat(1): of_it[1]})
+        for each, of_it in zip(cells, pairs, strict=True)
+    ]
     with pytest.raises(ConfigError) as refusal:
-        build(given, pair="data.fold")
+        build(given, pair="data.split_seed")
     assert str(refusal.value) == reason
+
+
+FOLDS = {"a": [0.90, 0.93, 0.88, 0.95], "b": [0.89, 0.90, 0.87, 0.93]}
+
+
+def dealt(cell: MakeCell, folds: int = 4, **cells: list[float]) -> list[Cell]:
+    return [
+        cell({"model": name}, folds=folds, **{"test/accuracy": values})
+        for name, values in cells.items()
+    ]
+
+
+def test_folds_are_paired_and_reckoned_as_overlapping(cell: MakeCell) -> None:
+    reference = {
+        "row": "b",
+        "column": "test/accuracy",
+        "value": 0.91,
+        "source": "P",
+        "evidence": "P",
+    }
+    column = ACCURACY | {"interval": True}
+    table = build(dealt(cell, **FOLDS), column, baseline="b", references=[reference])
+    first, second = (row.entries[0] for row in table.rows)
+    error = math.sqrt(np.var(FOLDS["a"], ddof=1) * (1 / 4 + 1 / 3))
+    assert first.measurement is not None
+    assert first.measurement.low == pytest.approx(0.915 - stats.t.ppf(0.975, 3) * error)
+    apart = np.subtract(FOLDS["a"], FOLDS["b"])
+    t = apart.mean() / math.sqrt(apart.var(ddof=1) * (1 / 4 + 1 / 3))
+    assert first.comparison is not None
+    assert first.comparison.p == pytest.approx(2 * stats.t.sf(t, 3))
+    assert first.comparison.needed is None
+    ((_, verdict),) = second.published
+    assert (verdict.kind, verdict.needed, verdict.why) == (
+        "consistent",
+        None,
+        "more folds are no more data",
+    )
+    assert "± is the sample standard deviation over n folds" in " ".join(table.notes)
+    assert (
+        "n counts folds, of 4. Their training parts overlap: intervals and tests are those of the "
+        "corrected resampled t (Nadeau and Bengio 2003)"
+    ) in table.notes
+    assert not any("seeds in all" in note for note in table.notes)
+
+
+def test_further_seeds_of_a_fold_are_no_further_samples(cell: MakeCell) -> None:
+    once = build(dealt(cell, **FOLDS), baseline="b")
+    twice = build(
+        dealt(cell, **{name: [*each, *each] for name, each in FOLDS.items()}), baseline="b"
+    )
+    for own, other in zip(once.rows, twice.rows, strict=True):
+        assert own.entries[0].measurement == other.entries[0].measurement
+        assert own.entries[0].comparison == other.entries[0].comparison
+        assert len(other.entries[0].readings) == 2 * len(own.entries[0].readings)
+    assert any("of each, the mean over 2 seeds" in note for note in twice.notes)
+
+
+def test_other_folds_are_not_compared(cell: MakeCell) -> None:
+    a, b = dealt(cell, **FOLDS)
+    independent = replace(b, pairs={}, folds=0)
+    for other in (independent, replace(b, pairs={each: f"other {each}" for each in b.runs})):
+        table = build([a, other], baseline="b")
+        assert table.rows[0].entries[0].comparison is None
+        assert not any(row.entries[0].best for row in table.rows)
 
 
 def seeds_note(table: Table) -> str:
@@ -373,8 +440,8 @@ def test_seeds_to_add_are_the_next_ones(cell: MakeCell) -> None:
     moved = [
         Cell(
             each.values,
-            {seed + 1: run for seed, run in each.runs.items()},
-            {seed + 1: run for seed, run in each.results.items()},
+            {Repeat(seed + 1): run for (seed, _), run in each.runs.items()},
+            {Repeat(seed + 1): run for (seed, _), run in each.results.items()},
         )
         for each in cells
     ]

@@ -22,7 +22,7 @@ from fovea.config.printing import printable
 from fovea.tables import latex as of_latex
 from fovea.tables import markdown as of_markdown
 from fovea.tables.build import build_table
-from fovea.tables.cells import Cell
+from fovea.tables.cells import Cell, Repeat
 from fovea.tables.definition import TableDefinition
 from fovea.tables.figure import figures
 from fovea.tables.files import write_table
@@ -219,7 +219,7 @@ def test_html_shows_any_text_as_it_is(text: str) -> None:
     definition = TableDefinition.model_validate(
         {"title": text, "rows": {"key": "model"}, "columns": [{"metric": "macs", "label": text}]}
     )
-    shown = page(build_table(definition, [Cell({"model": text}, {0: "a"}, {})]))
+    shown = page(build_table(definition, [Cell({"model": text}, {Repeat(0): "a"}, {})]))
     reader = read_html(shown)
     known = printable(text)
     assert reader.cells == ["model", known, "runs", known, "not run", ""]

@@ -27,6 +27,7 @@ from fovea.config.signatures import MISSING, Argument, signature
 from fovea.config.types import UNSCIENTIFIC
 
 ID_VERSION = 2  # of the rule; 1 hashed the whole config less a list of keys
+REPEATS = ("seed", "data.fold")  # in which the runs of one cell differ
 
 Scientific = dict[str, Any]
 

@@ -156,6 +156,10 @@ def _check_pairs(config: Mapping[str, Any]) -> None:
     no_validation = not own_test and data.get("val_fraction") == 0
     if optimizer.get("nesterov") and not optimizer.get("momentum"):
         raise ConfigError("optimizer.nesterov=true needs optimizer.momentum above 0")
+    folds, fold = data.get("folds"), data.get("fold", 0)
+    if isinstance(fold, int) and fold >= (folds or 1):
+        known = "needs data.folds" if folds is None else f"data.folds={folds} are 0 to {folds - 1}"
+        raise ConfigError(f"data.fold={fold}: {known}")
     if no_validation and config["select"] == "best":
         raise ConfigError(
             "select=best chooses by the validation part, and data.val_fraction=0 leaves none; "

@@ -19,6 +19,7 @@ PositiveInt = Annotated[int, Gt(0), Lt(2**31)]
 NonNegativeInt = Annotated[int, Ge(0), Lt(2**31)]
 Seed = Annotated[int, Ge(0), Lt(2**32)]  # as NumPy's generators take it
 Epochs = Annotated[int, Ge(0), Le(1_000_000)]
+Folds = Annotated[int, Ge(2), Le(1000)]  # of a cross-validation
 Pixels = Annotated[int, Gt(0), Le(16_384)]  # a side of an image
 Processes = Annotated[int, Gt(0), Le(1024)]  # or threads, or devices
 Helpers = Annotated[int, Ge(0), Le(1024)]  # processes or threads beside the one that trains

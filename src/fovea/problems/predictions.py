@@ -22,7 +22,7 @@ class RecordedRun:
 
     Args:
         id: of the run.
-        cell: what tells its cell (the runs that differ in the seed only) from others.
+        cell: what tells its cell (the runs that differ in seed and fold only) from others.
         summary: of its record.
         read: reads the named rows of its test; ``None`` where they are missing or damaged, which
             the page then reports.

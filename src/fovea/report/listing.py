@@ -44,7 +44,7 @@ def listing(overview: Overview, folder: Path) -> list[Line]:
         overview: the runs.
         folder: where the page will be: links are relative to it.
     """
-    keys = [*(key for key in overview.keys if key != "seed"), "seed"]
+    keys = list(dict.fromkeys([*overview.keys, "seed"]))
     metrics = [name for name in overview.metrics if not name.startswith("train/")]
     return [
         Line(

@@ -9,6 +9,7 @@ from itertools import accumulate
 from typing import Any
 
 from fovea.config.errors import FoveaError
+from fovea.config.identity import REPEATS
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.problems.recorded import predictions_class, predictions_of, predictions_target
 from fovea.records.quantities import find, of_record, watched
@@ -27,8 +28,9 @@ class Overview:
         entries: the runs.
 
     Attributes:
-        keys: the settings in which they differ, the seed last.
-        cells: of each run, what tells its cell (the runs that differ in the seed only) from others.
+        keys: the settings in which they differ, seed and fold last.
+        cells: of each run, what tells its cell (the runs that differ in seed and fold only) from
+            others.
         watched: the quantity by which most runs were watched.
         metrics: the names of the final metrics, those of the test part first.
     """
@@ -36,8 +38,8 @@ class Overview:
     def __init__(self, entries: Sequence[Entry]) -> None:
         self.entries = entries
         found = differing([entry.settings for entry in entries if entry.settings])
-        self.keys = sorted(found, key=lambda key: key == "seed")
-        self.hyperparameters = [key for key in self.keys if key not in ("seed", "experiment")]
+        self.keys = sorted(found, key=REPEATS.__contains__)
+        self.hyperparameters = [key for key in self.keys if key not in (*REPEATS, "experiment")]
         self._telling = self._telling_keys()
         self.cells = [self._cell(entry) for entry in entries]
         self.watched = _watched(entries)
@@ -104,7 +106,7 @@ class Overview:
         for entry in self.entries:
             arms.setdefault(entry.settings.get("arm"), []).append(entry.settings)
         within = {key for members in arms.values() for key in differing(members)} | {"arm"}
-        return [key for key in self.keys if key in within and key != "seed"]
+        return [key for key in self.keys if key in within and key not in REPEATS]
 
     def _cell(self, entry: Entry) -> str:
         if not entry.settings:

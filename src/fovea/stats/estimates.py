@@ -1,8 +1,11 @@
 """What several runs say together: means, intervals, differences, ratios, tests.
 
 Numbers in, numbers out: nothing here knows a table. Every interval is Student's t, so runs are
-taken to be independent and to spread normally. SciPy and statsmodels are imported where they are
-used: training imports this module.
+taken to spread normally, and to be independent. Those of a cross-validation are not: their training
+parts overlap. Then the variance of their mean is not s² / n but s² (1 / n + ρ), ρ being the samples
+of a test part over those of its training part: the corrected resampled t (Nadeau and Bengio 2003,
+Inference for the Generalization Error, §3). SciPy and statsmodels are imported where they are used:
+training imports this module.
 """
 
 from __future__ import annotations
@@ -24,17 +27,24 @@ Part = tuple[float, float]  # an independent error: its variance, and the degree
 
 @dataclass(frozen=True)
 class Sample:
-    """Independent runs of one kind.
+    """Runs of one kind.
 
     Args:
         mean: of them.
         spread: their standard deviation (n − 1), but see :func:`sample`; 0 at n = 1.
         n: how many.
+        overlap: ρ of the module's text; 0 where they are independent.
     """
 
     mean: float
     spread: float
     n: int
+    overlap: float = 0.0
+
+    @property
+    def error(self) -> Part:
+        """The error of the mean; that of a single run is not known, and 0."""
+        return self.spread**2 / self.n + self.spread**2 * self.overlap, self.n - 1.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +75,8 @@ class Comparison:
         error: standard error of the difference; 0 without spread.
         degrees: its degrees of freedom.
         needed: total runs of each cell (pairs) with which a difference of this size and spread is
-            found; see :func:`fovea.stats.power.runs_for_difference`. ``None`` where it is 0, or
-            nothing was tested by its spread.
+            found; see :func:`fovea.stats.power.runs_for_difference`. ``None`` where it is 0, where
+            nothing was tested by its spread, and of runs that overlap.
     """
 
     difference: float
@@ -113,7 +123,7 @@ class Ratio:
     samples: tuple[Sample, ...] = ()
 
 
-def sample(values: Sequence[float], resolution: float = 0.0) -> Sample:
+def sample(values: Sequence[float], resolution: float = 0.0, overlap: float = 0.0) -> Sample:
     """Describe runs of one kind (one at least).
 
     Equal runs have a spread of 0, which is what was measured: nothing between them. But a quantity
@@ -124,35 +134,41 @@ def sample(values: Sequence[float], resolution: float = 0.0) -> Sample:
     Args:
         values: of each run.
         resolution: the step in which the quantity is counted; 0 where it is continuous.
+        overlap: as of :class:`Sample`.
     """
     n, mean = len(values), fmean(values)
     if n == 1:
-        return Sample(mean, 0.0, 1)
+        return Sample(mean, 0.0, 1, overlap)
     # not statistics.stdev: on Python 3.11 it raises where a run diverged to NaN
     spread = sqrt(fsum((value - mean) ** 2 for value in values) / (n - 1))
     if spread <= _ROUNDING * max(map(abs, values)):
         spread = 0.0
     # a NaN first, so that it stays one
-    return Sample(mean, max(spread, resolution / sqrt(12)), n)
+    return Sample(mean, max(spread, resolution / sqrt(12)), n, overlap)
 
 
 def measure(
-    values: Sequence[float], *, share: bool = False, resolution: float = 0.0
+    values: Sequence[float],
+    *,
+    share: bool = False,
+    resolution: float = 0.0,
+    overlap: float = 0.0,
 ) -> Measurement | None:
     """Summarise the runs of a cell; ``None`` where there are none.
 
     Args:
         values: of each run.
         share: they lie between 0 and 1, and so does their mean: the interval ends there.
-        resolution: as of :func:`sample`, for the interval; the standard deviation is as measured.
+        resolution, overlap: as of :func:`sample`, for the interval; the standard deviation is as
+            measured.
     """
     if not values:
         return None
-    runs = sample(values, resolution)
+    runs = sample(values, resolution, overlap)
     if runs.n == 1:
         return Measurement(runs.mean, None, 1)
     std = sqrt(fsum((value - runs.mean) ** 2 for value in values) / (runs.n - 1))
-    half = half_width([(runs.spread**2 / runs.n, runs.n - 1)])
+    half = half_width([runs.error])
     low, high = runs.mean - half, runs.mean + half
     if share:
         low, high = max(low, 0.0), min(high, 1.0)
@@ -176,14 +192,24 @@ def half_width(parts: Iterable[Part], confidence: float = CONFIDENCE) -> float:
 
 
 def compare(
-    own: Sequence[float], other: Sequence[float], *, paired: bool = False
+    own: Sequence[float],
+    other: Sequence[float],
+    *,
+    paired: bool = False,
+    overlaps: tuple[float, float] = (0.0, 0.0),
 ) -> Comparison | None:
     """Compare two cells: by Welch's t test, or paired, where both are given in the order of pairs.
 
     Where there is no spread at all the t statistic is infinite or undefined, and its p of 0 would
     claim a certainty that no number of equal runs gives. Then p is that of the exact permutation
     test, which needs no spread: 2 / C(n₁ + n₂, n₁) where the cells differ (paired: 2 / 2ⁿ, of
-    signs), 1 where they do not. A single run in either cell has no test.
+    signs), 1 where they do not. Of runs that overlap that test is not exact, and p is 1. A single
+    run in either cell has no test.
+
+    Args:
+        own, other: of each run.
+        paired: both are in the order of pairs.
+        overlaps: of the runs of either cell, as of :class:`Sample`; of pairs the larger counts.
 
     Returns:
         ``None`` where a cell is empty or has a value that is not finite.
@@ -200,16 +226,24 @@ def compare(
     if n == 1:
         return Comparison(difference, n, paired)
     largest = max(map(abs, [*own, *other]))
-    samples = [sample(differences)] if paired else [sample(own), sample(other)]
-    parts = [(each.spread**2 / each.n, each.n - 1.0) for each in samples]
+    if paired:
+        samples = [sample(differences, overlap=max(overlaps))]
+    else:
+        samples = [
+            sample(each, overlap=overlap)
+            for each, overlap in zip((own, other), overlaps, strict=True)
+        ]
+    parts = [each.error for each in samples]
     if all(each.spread <= _ROUNDING * largest for each in samples):
         ways = 2**n if paired else math.comb(len(own) + len(other), n)
-        p = 1.0 if abs(difference) <= _ROUNDING * largest else min(1.0, 2 / ways)
+        equal = abs(difference) <= _ROUNDING * largest
+        p = 1.0 if equal or any(overlaps) else min(1.0, 2 / ways)
         return Comparison(difference, n, paired, p)
     from scipy import stats
 
     error, degrees = _welch(parts)
     spread = sqrt(fmean(each.spread**2 for each in samples))
+    effect = abs(difference) / spread
     return Comparison(
         difference,
         n,
@@ -217,7 +251,7 @@ def compare(
         p=2 * float(stats.t.sf(abs(difference) / error, degrees)),
         error=error,
         degrees=degrees,
-        needed=runs_for_difference(abs(difference) / spread, paired=paired),
+        needed=None if any(overlaps) else runs_for_difference(effect, paired=paired),
     ).among(1)
 
 
@@ -228,6 +262,7 @@ def ratio(
     censored: tuple[bool, bool] = (False, False),
     paired: bool = False,
     resolution: float = 0.0,
+    overlaps: tuple[float, float] = (0.0, 0.0),
 ) -> Ratio | None:
     """Divide one cell by another, in their logarithms; ``None`` unless all is finite and positive.
 
@@ -237,6 +272,7 @@ def ratio(
             nothing.
         paired: both are in the order of pairs.
         resolution: as of :func:`sample`.
+        overlaps: as of :func:`compare`.
     """
     every = [*own, *other]
     if not own or not other or all(censored):
@@ -247,16 +283,16 @@ def ratio(
     steps = [resolution / math.exp(fmean(cell)) for cell in logs]
     if paired:
         quotients = [a - b for a, b in zip(*logs, strict=True)]
-        samples = (sample(quotients, math.hypot(*steps)),)
+        samples = (sample(quotients, math.hypot(*steps), max(overlaps)),)
         value = samples[0].mean
     else:
-        samples = tuple(sample(cell, step) for cell, step in zip(logs, steps, strict=True))
+        samples = tuple(map(sample, logs, steps, overlaps))
         value = samples[0].mean - samples[1].mean
     if any(censored):
         return Ratio(math.exp(value), None, None, ">" if censored[0] else "<", samples)
     if min(each.n for each in samples) == 1:
         return Ratio(math.exp(value), None, None, samples=samples)
-    half = half_width((each.spread**2 / each.n, each.n - 1) for each in samples)
+    half = half_width(each.error for each in samples)
     return Ratio(math.exp(value), math.exp(value - half), math.exp(value + half), samples=samples)
 
 

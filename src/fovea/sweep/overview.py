@@ -47,7 +47,8 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
         costs.learn_epochs(run.scientific, values["epochs"].value)
     swept = differing([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
-    for heading in (*swept, "seed", "run", "state", ""):
+    repeats = ["seed", "fold"] if any(run.folds for run in runs) else ["seed"]
+    for heading in (*swept, *repeats, "run", "state", ""):
         table.add_column(heading, no_wrap=heading == "run")
     for heading in ("spent", "left"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -60,9 +61,10 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
         waits = state.redo or state.kind == "running"
         left[run.id] = seconds if waits else 0.0
         overrides = pairs(run.cell)
+        repeat = ["–" if each is None else str(each) for each in run.repeat]
         table.add_row(
             *(escape(overrides.get(key, "–")) for key in swept),
-            str(run.config["seed"]),
+            *repeat[: len(repeats)],
             known[run.id].id if elsewhere else run.folder.id,
             f"[{_STYLES[state.kind]}]{state.kind}[/]",
             "published" if elsewhere else escape(state.note),

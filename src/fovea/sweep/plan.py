@@ -30,7 +30,7 @@ from fovea.config.compose import (
 from fovea.config.errors import ConfigError, did_you_mean, one_line
 from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
-from fovea.config.identity import Scientific, run_id, scientific, settings
+from fovea.config.identity import REPEATS, Scientific, run_id, scientific, settings
 from fovea.config.options import defaults_of
 from fovea.config.overrides import expand, explained, from_mapping, parse, require_few
 from fovea.config.paths import conf, experiment, experiment_names
@@ -38,6 +38,7 @@ from fovea.config.printing import say
 from fovea.config.schema import validate
 from fovea.records import RunFolder, run_folder
 from fovea.sweep.matching import earlier_records
+from fovea.tables.cells import Repeat
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ class PlannedRun:
 
     Args:
         overrides: what composes its config.
-        cell: the same without the seed, and the name of its arm; runs that share it are one cell.
+        cell: the same without seed and fold, and the name of its arm; runs that share it are one
+            cell.
         config: resolved, as plain containers.
         choices: the option chosen of each config group.
         scientific: what of the config can change the numbers.
@@ -71,6 +73,17 @@ class PlannedRun:
         """What composes its cell, apart from the experiment, as one text."""
         own = (each for each in self.overrides if not each.startswith(("seed=", "experiment=")))
         return " ".join(own)
+
+    @property
+    def folds(self) -> int:
+        """Of its cross-validation; 0 where it is of none."""
+        return self.config["data"].get("folds") or 0
+
+    @property
+    def repeat(self) -> Repeat:
+        """What tells it from the other runs of its cell."""
+        fold = self.config["data"].get("fold", 0) if self.folds else None
+        return Repeat(self.config["seed"], fold)
 
     def value(self, key: str) -> str:
         """Return what a table tells the run by: its ``arm``, a group's option or a config value."""
@@ -122,11 +135,10 @@ def plan(
         except ConfigError as error:
             where = f" [in: {' '.join(job)}]" if len(jobs) > 1 else ""
             raise ConfigError(f"{error}{where}") from None
-        cell = [item for item in job if not item.startswith("seed=")]
         identity = scientific(config, chosen)
         run = PlannedRun(
             overrides=job,
-            cell=tuple(cell if arm is None else [f"arm={arm}", *cell]),
+            cell=cell_of(job, arm),
             config=config,
             choices=chosen,
             scientific=identity,
@@ -219,10 +231,16 @@ def chosen_by(name: str) -> dict[str, str]:
 
 
 def changes_cells(arguments: Sequence[str], runs: Sequence[PlannedRun]) -> bool:
-    """Return whether overrides make other cells of an experiment; other seeds fill the same."""
+    """Return whether overrides make other cells; other seeds and folds fill the same."""
     keys = [re.split("[=@]", each.lstrip("+~"))[0] for each in arguments]
-    known = {key for run in runs for key in settings(run.config, run.choices)} - {"seed"}
+    known = {key for run in runs for key in settings(run.config, run.choices)}.difference(REPEATS)
     return any(key in known or any(each.startswith(f"{key}.") for each in known) for key in keys)
+
+
+def cell_of(overrides: Sequence[str], arm: str | None) -> tuple[str, ...]:
+    """Return what tells the cell of a run from others: its arm and overrides, less the repeats'."""
+    own = [each for each in overrides if each.partition("=")[0] not in REPEATS]
+    return tuple(own if arm is None else [f"arm={arm}", *own])
 
 
 def plan_experiment(name: str) -> list[PlannedRun]:

@@ -17,7 +17,7 @@ from fovea.config.schema import GROUPS
 from fovea.config.trust import find_top_level
 from fovea.records import RunFolder, all_runs, run_folder
 from fovea.sweep.matching import recorded_config
-from fovea.sweep.plan import PlannedRun, chosen_by, pairs, plan_experiment
+from fovea.sweep.plan import PlannedRun, cell_of, chosen_by, pairs, plan_experiment
 from fovea.tables.configs import read_configs
 from fovea.tables.results import published
 
@@ -107,7 +107,7 @@ def _run(
     }
     return PlannedRun(
         overrides=tuple(overrides),
-        cell=tuple(own if arm is None else [f"arm={arm}", *own]),
+        cell=cell_of(own, arm),
         config=config,
         choices={key: str(scientific[key]) for key in scientific if key in GROUPS},
         scientific=scientific,

@@ -11,14 +11,14 @@ from statistics import fmean
 from typing import Literal
 
 from fovea.config.errors import RecordError
-from fovea.config.identity import Scientific, of_option
+from fovea.config.identity import REPEATS, Scientific, of_option
 from fovea.config.numerics import changes_of_record
 from fovea.records import RunFolder
 from fovea.sweep.matching import recorded_config
 from fovea.sweep.plan import PlannedRun
 
 _NO_WORK = (  # how a run is trained, and not for how long an epoch
-    *("seed", "epochs", "select", "schedule", "optimizer."),
+    *("epochs", "select", "schedule", "optimizer."),
     *("trainer.stop", "trainer.monitor", "trainer.patience", "trainer.gradient_clip"),
 )
 
@@ -173,11 +173,17 @@ def _seconds_per_epoch(folder: RunFolder) -> float | None:
 
 def _work(config: Scientific) -> str:
     """Return what makes an epoch of one run take as long as that of another."""
-    return json.dumps([(key, config[key]) for key in config if not key.startswith(_NO_WORK)])
+    return json.dumps(
+        [
+            (key, config[key])
+            for key in config
+            if key not in REPEATS and not key.startswith(_NO_WORK)
+        ]
+    )
 
 
 def _cell(config: Scientific) -> str:
-    return json.dumps([(key, config[key]) for key in config if key != "seed"])
+    return json.dumps([(key, config[key]) for key in config if key not in REPEATS])
 
 
 def _behind(folder: RunFolder) -> tuple[int, float | None]:

@@ -108,13 +108,34 @@ def tell(
     swept = differing(list(members))
     cells = []
     for of_cell in members.values():
-        planned = {run.config["seed"]: run.id for run in of_cell}
-        there = {seed: results[run] for seed, run in planned.items() if run in results}
-        key = definition.pair
-        paired = {} if key is None else {run.config["seed"]: run.value(key) for run in of_cell}
-        cells.append(Cell(_values(of_cell[0], definition, swept), planned, there, paired))
+        planned = {run.repeat: run for run in of_cell}
+        there = {each: results[run.id] for each, run in planned.items() if run.id in results}
+        paired = {each: _pair(run, definition) for each, run in planned.items()}
+        cells.append(
+            Cell(
+                _values(of_cell[0], definition, swept),
+                {each: run.id for each, run in planned.items()},
+                there,
+                {each: pair for each, pair in paired.items() if pair is not None},
+                folds=max(run.folds for run in of_cell),
+            )
+        )
     name = runs[0].config["experiment"]
     return build_table(definition, cells, f"fovea train experiment={name}" if name else "")
+
+
+def _pair(run: PlannedRun, definition: TableDefinition) -> str | None:
+    """Return what a run is paired by: in a cross-validation its test part, else the table's key.
+
+    Raises:
+        ConfigError: the table pairs folds by something else.
+    """
+    key = definition.pair
+    if not run.folds:
+        return None if key is None else run.value(key)
+    if key not in (None, "data.fold"):
+        raise ConfigError(f"table.yaml: pair: {key}: folds are paired by data.fold; leave it out")
+    return f"{run.folds} {run.value('data.split_seed')} {run.repeat.fold}"
 
 
 def _has(run: PlannedRun, key: str) -> bool:

@@ -79,11 +79,11 @@ def build_table(definition: TableDefinition, cells: Sequence[Cell], command: str
 def _of_seeds(cell: Cell, seeds: Sequence[int] | None) -> Cell:
     if seeds is None:
         return cell
-    return Cell(
-        cell.values,
-        {seed: run for seed, run in cell.runs.items() if seed in seeds},
-        {seed: result for seed, result in cell.results.items() if seed in seeds},
-        {seed: value for seed, value in cell.pairs.items() if seed in seeds},
+    return replace(
+        cell,
+        runs={repeat: run for repeat, run in cell.runs.items() if repeat.seed in seeds},
+        results={repeat: each for repeat, each in cell.results.items() if repeat.seed in seeds},
+        pairs={repeat: value for repeat, value in cell.pairs.items() if repeat.seed in seeds},
     )
 
 
@@ -186,7 +186,7 @@ def _check_pairs(key: str, cells: Sequence[Cell]) -> None:
         ConfigError: two runs of a cell have the same value of it, or no two cells share two values.
     """
     for cell in cells:
-        values = list(cell.pairs.values())
+        values = [] if cell.folds else list(cell.pairs.values())  # seeds repeat a fold
         if twice := next((each for each in values if values.count(each) > 1), None):
             name = " ".join(cell.values.values())
             raise ConfigError(
@@ -225,8 +225,12 @@ def _only(definition: TableDefinition, key: tuple[str, ...], members: list[Cell]
 def _entry(cell: Cell | None, column: Column) -> Entry:
     if cell is None:
         return Entry({}, (), {})
-    runs = tuple(cell.results[seed].id for seed in sorted(cell.results))
-    entry = Entry(cell.readings(column.metric), runs, cell.values, cell.pairs)
-    values, resolution = list(entry.values.values()), parse(column.metric).resolution
-    measured = measure(values, share=column.format == "percent", resolution=resolution)
+    runs = tuple(cell.results[repeat].id for repeat in sorted(cell.results))
+    entry = Entry(cell.readings(column.metric), runs, cell.values, cell.pairs, cell.folds)
+    measured = measure(
+        list(entry.values.values()),
+        share=column.format == "percent",
+        resolution=parse(column.metric).resolution,
+        overlap=entry.overlap,
+    )
     return replace(entry, measurement=measured)

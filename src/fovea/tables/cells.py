@@ -6,34 +6,47 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import NamedTuple
 
 from fovea.tables.definition import Choose
 from fovea.tables.expressions import Reading
 from fovea.tables.results import Result
 
 
+class Repeat(NamedTuple):
+    """What tells a run from others of its cell: its seed, and in a cross-validation its fold."""
+
+    seed: int
+    fold: int | None = None
+
+    def __str__(self) -> str:
+        return str(self.seed) if self.fold is None else f"{self.seed} (fold {self.fold})"
+
+
 @dataclass(frozen=True)
 class Cell:
-    """The runs of one config over its seeds.
+    """The runs of one config over its seeds and folds.
 
     Args:
         values: what tells it from other cells: config groups and keys, as text.
-        runs: the id of every planned run, by seed.
+        runs: the id of every planned run.
         results: of those that are there.
-        pairs: of every seed, the value by which its run is paired with another cell's; empty in a
-            table that pairs nothing.
+        pairs: of every run, the value by which it is paired with another cell's; empty where
+            nothing is paired.
+        folds: of the cross-validation that its runs are of; 0 where they are of none.
     """
 
     values: Mapping[str, str]
-    runs: Mapping[int, str]
-    results: Mapping[int, Result]
-    pairs: Mapping[int, str] = field(default_factory=dict)
+    runs: Mapping[Repeat, str]
+    results: Mapping[Repeat, Result]
+    pairs: Mapping[Repeat, str] = field(default_factory=dict)
+    folds: int = 0
 
-    def readings(self, metric: str) -> dict[int, Reading]:
-        """Return a metric of each seed that recorded it."""
+    def readings(self, metric: str) -> dict[Repeat, Reading]:
+        """Return a metric of each run that recorded it."""
         return {
-            seed: result.values[metric]
-            for seed, result in sorted(self.results.items())
+            repeat: result.values[metric]
+            for repeat, result in sorted(self.results.items())
             if metric in result.values
         }
 
@@ -50,10 +63,10 @@ class Choice:
 def choose(candidates: Sequence[Cell], rule: Choose) -> Choice:
     """Choose of the cells that differ in the rule's key the best one.
 
-    Cells are compared by their means over the seeds that all of them with results have, or over
-    their own where they share none. A cell in which a run never got there comes after those in
-    which all did, and one with a value that is no number last. Of equals it is the first. Without
-    any result nothing is chosen, and the value is empty.
+    Cells are compared by their means over the seeds that all of them with results have (in a
+    cross-validation, seeds and folds), or over their own where they share none. A cell in which a
+    run never got there comes after those in which all did, and one with a value that is no number
+    last. Of equals it is the first. Without any result nothing is chosen, and the value is empty.
     """
     measured = [(cell, cell.readings(rule.by)) for cell in candidates]
     measured = [(cell, readings) for cell, readings in measured if readings]
@@ -62,7 +75,7 @@ def choose(candidates: Sequence[Cell], rule: Choose) -> Choice:
     shared = set.intersection(*(set(readings) for _, readings in measured))
     scores = []
     for _, readings in measured:
-        told = [reading for seed, reading in readings.items() if seed in shared or not shared]
+        told = [reading for repeat, reading in readings.items() if repeat in shared or not shared]
         mean = fmean(reading.value for reading in told)
         worst = math.isnan(mean)
         score = 0.0 if worst else mean if rule.better == "lower" else -mean

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from fovea.stats.estimates import Comparison, Ratio, compare, holm, ratio
 from fovea.stats.power import ALPHA
+from fovea.tables.cells import Repeat
 from fovea.tables.definition import Column, TableDefinition
 from fovea.tables.expressions import Reading, parse
 from fovea.tables.table import Entry, Head, Row
@@ -37,7 +38,7 @@ class Lead:
         return self.p is not None and self.p < ALPHA
 
 
-def lead(entries: Sequence[Entry], column: Column, pair: str | None = None) -> Lead | None:
+def lead(entries: Sequence[Entry], column: Column) -> Lead | None:
     """Return the two best entries of a column; ``None`` where it is not ranked, or they are equal.
 
     An entry with a run that has no number, or never got there, has no mean to be ranked by.
@@ -45,7 +46,6 @@ def lead(entries: Sequence[Entry], column: Column, pair: str | None = None) -> L
     Args:
         entries: of every row.
         column: theirs.
-        pair: the key by which runs are paired, if any.
     """
     if column.better is None:
         return None
@@ -58,7 +58,7 @@ def lead(entries: Sequence[Entry], column: Column, pair: str | None = None) -> L
     if len(means) < 2:
         return None
     best, *others = sorted(means, key=lambda index: means[index])
-    comparisons = [_compare(entries[best], entries[other], pair) for other in others]
+    comparisons = [_compare(entries[best], entries[other]) for other in others]
     ahead = comparisons[0]
     if ahead is None or sign * ahead.difference >= 0:
         return None
@@ -71,7 +71,7 @@ def ranked(definition: TableDefinition, heads: Sequence[Head], rows: Sequence[Ro
     columns = []
     for at, head in enumerate(heads):
         entries = [row.entries[at] for row in rows]
-        first = lead(entries, head.column, definition.pair)
+        first = lead(entries, head.column)
         winner = first.best if first and first.significant else None
         columns.append([replace(entry, best=i == winner) for i, entry in enumerate(entries)])
     return _with(rows, columns)
@@ -92,14 +92,9 @@ def against_baseline(
         entries, against = [row.entries[at] for row in rows], base.entries[at]
         others = [entry if entry is not against else None for entry in entries]
         wanted = head.column.better and head.column.difference
-        compared = [
-            _compare(entry, against, definition.pair) if entry and wanted else None
-            for entry in others
-        ]
+        compared = [_compare(entry, against) if entry and wanted else None for entry in others]
         ratios = [
-            _ratio(entry, against, head.column, definition.pair)
-            if entry and head.column.ratio
-            else None
+            _ratio(entry, against, head.column) if entry and head.column.ratio else None
             for entry in others
         ]
         p = [each.p if each else None for each in compared]
@@ -133,44 +128,43 @@ def against_published(
         if reference.ratio:
             verdict = judge_ratio(entry.ratio, reference)
         else:
-            verdict = judge(list(entry.values.values()), reference, heads[at].column)
+            values = list(entry.values.values())
+            verdict = judge(values, reference, heads[at].column, entry.overlap)
         if verdict.kind == "not measured" and entry.readings:
             verdict = Verdict("not comparable", why="a run here ended before it got there")
         columns[at][index] = replace(entry, published=(*entry.published, (reference, verdict)))
     return _with(rows, columns)
 
 
-def _compare(own: Entry, other: Entry, pair: str | None) -> Comparison | None:
-    if pair is None:
-        return compare(list(own.values.values()), list(other.values.values()))
-    return compare(*_paired(own, own.values, other, other.values), paired=True)
+def _compare(own: Entry, other: Entry) -> Comparison | None:
+    values = _in_order(own, own.values, other, other.values)
+    return compare(*values, paired=bool(own.pairs), overlaps=(own.overlap, other.overlap))
 
 
-def _ratio(own: Entry, other: Entry, column: Column, pair: str | None) -> Ratio | None:
+def _ratio(own: Entry, other: Entry, column: Column) -> Ratio | None:
     cells: tuple[list[Reading], list[Reading]]
-    if pair is None:
-        cells = list(own.readings.values()), list(other.readings.values())
-    else:
-        cells = _paired(own, own.readings, other, other.readings)
+    cells = _in_order(own, own.samples, other, other.samples)
     first, second = ([each.value for each in cell] for cell in cells)
     ended = [any(each.censored for each in cell) for cell in cells]
-    resolution = parse(column.metric).resolution
     return ratio(
         first,
         second,
         censored=(ended[0], ended[1]),
-        paired=pair is not None,
-        resolution=resolution,
+        paired=bool(own.pairs),
+        resolution=parse(column.metric).resolution,
+        overlaps=(own.overlap, other.overlap),
     )
 
 
-def _paired(
-    own: Entry, first: Mapping[int, T], other: Entry, second: Mapping[int, T]
+def _in_order(
+    own: Entry, first: Mapping[Repeat, T], other: Entry, second: Mapping[Repeat, T]
 ) -> tuple[list[T], list[T]]:
-    """Return what two cells have of the pairs of which both have a run, in the same order."""
-    of_own = {own.pairs[seed]: each for seed, each in first.items()}
-    of_other = {other.pairs[seed]: each for seed, each in second.items()}
-    shared = [pair for pair in of_own if pair in of_other]
+    """Return what two cells have; of paired runs, the pairs of which both have one, in order."""
+    if not (own.pairs or other.pairs):
+        return list(first.values()), list(second.values())
+    of_own = {own.pairs.get(repeat): each for repeat, each in first.items()}
+    of_other = {other.pairs.get(repeat): each for repeat, each in second.items()}
+    shared = [pair for pair in of_own if pair is not None and pair in of_other]
     return [of_own[pair] for pair in shared], [of_other[pair] for pair in shared]
 
 

@@ -68,10 +68,15 @@ def notes(
     if definition.seeds is not None:
         yield f"only seeds {', '.join(map(str, definition.seeds))}"
     entries = [entry for row in rows for entry in row.entries]
+    dealt = [cell for _, cell in members if cell.folds]
     if any(entry.measurement and entry.measurement.std for entry in entries):
-        yield f"± is the sample standard deviation over n seeds{_brackets(heads, rows)}"
+        over = "seeds" if not dealt else "folds" if len(dealt) == len(members) else "seeds or folds"
+        yield f"± is the sample standard deviation over n {over}{_brackets(heads, rows)}"
     tests = "Welch's t tests"
-    if definition.pair is not None:
+    if dealt:
+        yield _of_folds(dealt)
+        tests = "t tests paired by fold" if len(dealt) == len(members) else f"{tests}, or of folds"
+    elif definition.pair is not None:
         tests = f"t tests paired by {definition.pair}"
     if any(entry.best for entry in entries):
         yield (
@@ -97,6 +102,17 @@ def _brackets(heads: Sequence[Head], rows: Sequence[Row]) -> str:
     if any(each and each.std == 0 for each in measured):
         text += "; of equal whole epochs, those of a spread of 0.29, which is rounding's"
     return text
+
+
+def _of_folds(cells: Sequence[Cell]) -> str:
+    """Return how folds are reckoned with."""
+    counts = " or ".join(map(str, sorted({cell.folds for cell in cells})))
+    seeds = max(len({repeat.seed for repeat in cell.results}) for cell in cells)
+    averaged = f"; of each, the mean over {seeds} seeds" if seeds > 1 else ""
+    return (
+        f"n counts folds, of {counts}{averaged}. Their training parts overlap: intervals and tests "
+        "are those of the corrected resampled t (Nadeau and Bengio 2003)"
+    )
 
 
 def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
@@ -174,7 +190,7 @@ def _more_seeds(
 
     for at, head in enumerate(heads):
         entries = [row.entries[at] for row in rows]
-        first = lead(entries, head.column, definition.pair)
+        first = lead(entries, head.column)
         pair = {first.best, first.second} if first else set()
         if first:
             names = f"{rows[first.best].label} versus {rows[first.second].label}"
@@ -202,7 +218,7 @@ def _adding(needed: int, cells: Sequence[Cell], command: str) -> str:
     """Return how to train so many seeds of each cell: those planned, and the next ones."""
     if needed > _COUNTED:
         return ""
-    seeds = sorted({seed for cell in cells for seed in cell.runs})
+    seeds = sorted({repeat.seed for cell in cells for repeat in cell.runs})
     further = (seed for seed in range(needed + len(seeds)) if seed not in seeds)
     seeds += islice(further, max(needed - len(seeds), 0))
     listed = f"seed={','.join(map(str, seeds))}"

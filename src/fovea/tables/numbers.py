@@ -103,7 +103,7 @@ def _row(row: Row) -> dict[str, Any]:
             {
                 "cell": dict(entry.cell),
                 "runs": entry.runs,
-                "readings": {seed: asdict(each) for seed, each in entry.readings.items()},
+                "readings": {str(each): asdict(found) for each, found in entry.readings.items()},
                 "measurement": entry.measurement and asdict(entry.measurement),
                 "comparison": entry.comparison and asdict(entry.comparison),
                 "p_holm": entry.p,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from fovea.stats.estimates import Comparison, Ratio
 from fovea.stats.power import RUNS_CAP
+from fovea.tables.cells import Repeat
 from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
 from fovea.tables.references import Reference
@@ -131,7 +132,8 @@ def shown_verdict(verdict: Verdict, reference: Reference, column: Column) -> str
             least = "more than " if verdict.why else ""
             return f"{kind} by {least}{plain(abs(difference))}"
         case "consistent":
-            return f"consistent ({signed}{interval}; {_settled(verdict.needed, same)})"
+            more = verdict.why or _settled(verdict.needed, same)
+            return f"consistent ({signed}{interval}; {more})"
         case "near, not equal":
             return f"near, not equal ({signed}{interval})"
         case "undecided":
@@ -158,7 +160,7 @@ def _settled(needed: int | None, same: str) -> str:
     return f"n = {needed} could show it {same}"
 
 
-def _censored(readings: Mapping[int, Reading], column: Column) -> str:
+def _censored(readings: Mapping[Repeat, Reading], column: Column) -> str:
     """Return every reading of a cell in which a run never got there: there is no mean of them."""
     ordered = sorted(readings.values(), key=lambda each: (each.censored, each.value))
     texts = [f"{'> ' * each.censored}{shown_number(each.value, column)}" for each in ordered]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 from fovea.stats.estimates import Comparison, Measurement, Ratio
+from fovea.tables.cells import Repeat
 from fovea.tables.definition import Column
 from fovea.tables.expressions import Reading
 from fovea.tables.references import Reference
@@ -27,8 +29,8 @@ class Entry:
     """What a table says where a row meets a column.
 
     Args:
-        readings: of each seed whose run recorded the metric.
-        pairs: of each seed, the value by which its run is paired; as of ``Cell``.
+        readings: of each run that recorded the metric.
+        pairs, folds: as of ``Cell``.
         runs: the ids of the cell's runs.
         cell: what tells the cell from others: a group's option or a config value by key.
         measurement: ``None`` without readings, and where a run ended before it got there.
@@ -40,10 +42,11 @@ class Entry:
         published: what others found, and how this compares.
     """
 
-    readings: Mapping[int, Reading]
+    readings: Mapping[Repeat, Reading]
     runs: tuple[str, ...]
     cell: Mapping[str, str]
-    pairs: Mapping[int, str] = field(default_factory=dict)
+    pairs: Mapping[Repeat, str] = field(default_factory=dict)
+    folds: int = 0
     measurement: Measurement | None = None
     comparison: Comparison | None = None
     p: float | None = None
@@ -52,11 +55,32 @@ class Entry:
     published: tuple[tuple[Reference, Verdict], ...] = ()
 
     @property
-    def values(self) -> dict[int, float]:
-        """The reading of each seed; none where one is censored, for no mean may be taken of it."""
+    def samples(self) -> dict[Repeat, Reading]:
+        """The reading of each run; of a fold, which several seeds only repeat, their mean."""
+        if not self.folds:
+            return dict(self.readings)
+        of_fold: dict[int | None, list[Repeat]] = {}
+        for repeat in sorted(self.readings):
+            of_fold.setdefault(repeat.fold, []).append(repeat)
+        return {
+            repeats[0]: Reading(
+                fmean(self.readings[each].value for each in repeats),
+                censored=any(self.readings[each].censored for each in repeats),
+            )
+            for repeats in of_fold.values()
+        }
+
+    @property
+    def values(self) -> dict[Repeat, float]:
+        """The value of each sample; none where one is censored, for no mean may be taken of it."""
         if any(reading.censored for reading in self.readings.values()):
             return {}
-        return {seed: reading.value for seed, reading in self.readings.items()}
+        return {repeat: reading.value for repeat, reading in self.samples.items()}
+
+    @property
+    def overlap(self) -> float:
+        """Test over training samples of each fold; see :mod:`fovea.stats.estimates`."""
+        return 1 / (self.folds - 1) if self.folds else 0.0
 
 
 @dataclass(frozen=True)

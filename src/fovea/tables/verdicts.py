@@ -37,6 +37,9 @@ that d against m decides. Whole epochs are the exception: :func:`fovea.stats.est
 *Exact quantities* (parameters, MACs: a column of counts, not computed from the history, equal in
 all runs) are reproduced or not, to within the margin if the source rounds.
 
+*Folds* of a cross-validation overlap: the errors above are those of the corrected resampled t
+(:mod:`fovea.stats.estimates`), and no n is named, as no further fold would be a new sample.
+
 *A published median* of runs is compared with the median of the runs here. The error of a median is
 taken as √(π/2) times that of a mean: that of a large normal sample, and more than that of a small
 one. *A published best of n* is compared with the best of n runs here; of more, with its mean over
@@ -92,8 +95,8 @@ class Verdict:
             single runs, exact quantities, bests, and ratios that are bounds.
         margin: within which the two are the same; of a ratio, a share. ``None`` for bounds, ranges.
         needed: of what is consistent, the runs with which equivalence would be shown; more than
-            ``RUNS_CAP`` is beyond it, ``None`` is no number.
-        why: of what has no verdict.
+            ``RUNS_CAP`` is beyond it, ``None`` is no number, and of folds.
+        why: of what has no verdict, or no ``needed``.
     """
 
     kind: Kind
@@ -105,8 +108,17 @@ class Verdict:
     why: str = ""
 
 
-def judge(values: Sequence[float], reference: Reference, column: Column) -> Verdict:
-    """Compare the runs of a cell with a published value."""
+def judge(
+    values: Sequence[float], reference: Reference, column: Column, overlap: float = 0.0
+) -> Verdict:
+    """Compare the runs of a cell with a published value.
+
+    Args:
+        values: of each run.
+        reference: the published value.
+        column: what is measured.
+        overlap: of the runs, as of :class:`~fovea.stats.estimates.Sample`.
+    """
     if not values:
         return Verdict("not measured")
     if refused := _refused(reference, values):
@@ -119,7 +131,7 @@ def judge(values: Sequence[float], reference: Reference, column: Column) -> Verd
     if reference.aggregate == "best":
         return _best(values, reference, better)
     value = median(values) if reference.aggregate == "median" else fmean(values)
-    runs = sample(values, expression.resolution)
+    runs = sample(values, expression.resolution, overlap)
     target = _Target(reference.low, reference.high, margin)
     return _judged(value, (runs,), target, reference, better)
 
@@ -194,13 +206,13 @@ def _judged(
         ends = value - half, value + half
         return -math.inf if censored == "<" else ends[0], math.inf if censored == ">" else ends[1]
 
-    def verdict(kind: Kind, confidence: float, needed: int | None = None) -> Verdict:
+    def verdict(kind: Kind, confidence: float, needed: int | None = None, why: str = "") -> Verdict:
         if censored:
             return Verdict(
                 kind, difference, margin=margin, why="a run here ended before it got there"
             )
         low, high = (target.plain(end) - published for end in around(error, confidence))
-        return Verdict(kind, difference, low, high, margin, needed)
+        return Verdict(kind, difference, low, high, margin, needed, why)
 
     if reference.bound:
         low, high = around(error, _EQUIVALENCE)
@@ -220,6 +232,8 @@ def _judged(
         return verdict("undecided", 1 - ALPHA)
     low, high = around(error, 1 - ALPHA)
     if low <= target.high and target.low <= high:
+        if any(each.overlap for each in samples):
+            return verdict("consistent", 1 - ALPHA, why="more folds are no more data")
         factor = math.sqrt(_inflation(reference))
         needed = runs_for_equivalence(
             value - (least + most) / 2,
@@ -234,13 +248,14 @@ def _judged(
 def _errors(samples: Sequence[Sample], reference: Reference) -> tuple[list[Part], list[Part]]:
     """Return the errors of the difference: the published value held fixed, and as a further run."""
     inflation = _inflation(reference)
-    own = [(inflation * each.spread**2 / each.n, each.n - 1.0) for each in samples]
+    own = [(inflation * variance, degrees) for variance, degrees in (s.error for s in samples)]
     theirs = _of_source(reference)
     if theirs[0]:
         return [*own, theirs], [*own, theirs]
     published = inflation / reference.n if reference.n and reference.n > 1 else 1.0
     return own, [
-        (each.spread**2 * (inflation / each.n + published), each.n - 1.0) for each in samples
+        (variance + each.spread**2 * published, degrees)
+        for each, (variance, degrees) in zip(samples, own, strict=True)
     ]
 
 

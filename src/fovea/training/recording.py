@@ -44,7 +44,7 @@ class Recording:
         arm: of the experiment's, if it has such.
 
     Attributes:
-        name: model, data and seed.
+        name: model, data, seed and fold.
         origin: the moment of ``time.perf_counter`` the run's start-up is counted from: that of the
             process for its first run.
         seconds_before: how long the run took before it was interrupted.
@@ -64,7 +64,8 @@ class Recording:
     ) -> None:
         self._started = time.perf_counter()
         self.origin = self._started if next(_earlier) else self._started - process_seconds()
-        self.name = f"{choices['model']}-{choices['data']}-{config['seed']}"
+        fold = f"-fold{config['data']['fold']}" if config["data"].get("folds") else ""
+        self.name = f"{choices['model']}-{choices['data']}-{config['seed']}{fold}"
         self.seconds_before = 0.0
         self._run = run
         self._tracker = Guarded(build("tracking", config["tracking"]))

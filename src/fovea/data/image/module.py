@@ -24,8 +24,10 @@ from fovea.augment.identity import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.config.types import (
+    Folds,
     Fraction,
     Helpers,
+    NonNegativeInt,
     Pixels,
     PositiveFloat,
     PositiveInt,
@@ -62,8 +64,11 @@ class ImageData(Data):
         test_fraction: share held out for testing first, where the data set has no test part.
         validate_on: ``test`` validates on the test part, as some guides do; it is recorded as a
             protocol difference.
-        split_seed: seed of these splits; apart from the run's seed, so that runs with different
-            seeds see the same ones.
+        split_seed: seed of these splits and of the folds; apart from the run's seed, so that runs
+            with different seeds see the same ones.
+        folds: of a cross-validation: the training part is dealt into so many, stratified by class;
+            one of them is the test part, and the data set's own is not used. ``None`` is none.
+        fold: that one, from 0.
         normalize: a name in ``constants``, ``computed`` (from the training part) or ``none``.
         constants: named per-channel ``mean`` and ``std`` on the 0–1 scale.
         fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
@@ -91,6 +96,8 @@ class ImageData(Data):
         test_fraction: Fraction = 0.2,
         validate_on: ValidateOn = "validation",
         split_seed: Seed = 0,
+        folds: Folds | None = None,
+        fold: NonNegativeInt = 0,
         normalize: str = "computed",
         constants: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
         fit: FitMode = "resize",
@@ -111,6 +118,8 @@ class ImageData(Data):
         self.test_fraction = test_fraction
         self.validate_on: ValidateOn = validate_on
         self.split_seed = split_seed
+        self.folds = folds
+        self.fold = fold
         self.normalize = normalize
         self.constants = dict(constants or {})
         self.fit: FitMode = fit
@@ -307,7 +316,12 @@ class ImageData(Data):
             limit=self.memory_limit,
         )
         protocol = Protocol(
-            self.val_fraction, self.test_fraction, self.validate_on, self.split_seed
+            self.val_fraction,
+            self.test_fraction,
+            self.validate_on,
+            self.split_seed,
+            self.folds,
+            self.fold,
         )
         parts = split_parts(decoded.splits, protocol, self.spec.classes)
         _check_size(parts["train"], self.batch_size)

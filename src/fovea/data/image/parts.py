@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -56,6 +57,8 @@ class Protocol:
     test_fraction: float
     validate_on: ValidateOn
     split_seed: int
+    folds: int | None = None
+    fold: int = 0
 
 
 def split_parts(splits: Splits, protocol: Protocol, classes: Sequence[str]) -> dict[str, Part]:
@@ -67,7 +70,13 @@ def split_parts(splits: Splits, protocol: Protocol, classes: Sequence[str]) -> d
     whole = {name: Part(part, torch.arange(len(part)), name) for name, part in splits.parts.items()}
     train, val, test = (whole.get(name) for name in ("train", "val", "test"))
     assert train is not None
-    if test is None:
+    if protocol.folds:
+        unused = f"; the set's own {len(test)} test images are unused" if test else ""
+        train, test = _deal(train, protocol.folds, protocol)
+        ineffective = _unused("test_fraction", protocol)
+        more = unused + (f"; {ineffective}" if ineffective else "")
+        test = replace(test, origin=f"{test.origin}{more}")
+    elif test is None:
         train, test = _hold_out(train, "test_fraction", protocol, classes)
         test = replace(test, origin=f"{test.origin}: the set has no test part")
     else:
@@ -129,6 +138,25 @@ def _hold_out(
     )
     stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in halves)
     return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training images")
+
+
+def _deal(part: Part, folds: int, protocol: Protocol) -> tuple[Part, Part]:
+    """Deal a part into folds, stratified by class; return the others together, and the chosen."""
+    from sklearn.model_selection import StratifiedKFold
+
+    labels = part.labels.numpy()
+    if np.bincount(labels).max() < folds:
+        raise DataError(
+            f"data.folds={folds}: no class has so many of the {len(labels)} training images; "
+            "set fewer"
+        )
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=protocol.split_seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer images than folds
+        parted = list(splitter.split(labels, labels))[protocol.fold]
+    stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in parted)
+    origin = f"data.fold={protocol.fold} of {folds}, of {len(labels)} training images"
+    return stay, replace(go, origin=origin)
 
 
 def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
