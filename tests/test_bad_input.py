@@ -193,6 +193,7 @@ ARGUMENTS = [
     Mistake("--out of nobody", "report --out=~nobodyhere/x", "~nobodyhere/x: Could not determine"),
     Mistake("--top 0", "predict abc x.png --top 0", "argument --top: 0: should be a whole number"),
     Mistake("--parallel", "sync --parallel 1000000000", "should be a whole number from 1 to"),
+    Mistake("no such part", "bench speed", "argument PART: no part 'speed' (known: training, "),
     Mistake("--steps", "bench --steps 10000000", "--steps: 10000000: should be a whole number"),
     Mistake(
         "outputs a file",

@@ -183,13 +183,14 @@ def _parser() -> argparse.ArgumentParser:
         description="Six programs train the same networks in turns. Writes JSON, Markdown and a "
         "chart to outputs/bench/. Keep the machine idle meanwhile.",
     )
-    bench.add_argument(
+    parts = bench.add_argument(
         "parts",
         nargs="*",
         metavar="PART",
-        choices=PARTS,
+        type=_part,  # Python 3.11 refuses an empty list of choices
         help=f"{', '.join(PARTS)}; default: all but accuracy, which trains for hours",
     )
+    _completed(parts, lambda: PARTS)
     bench.add_argument(
         "--networks",
         nargs="+",
@@ -238,6 +239,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     completion.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh", "powershell"))
     return parser
+
+
+def _part(text: str) -> str:
+    """Return a part of the bench."""
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"no part '{text}' (known: {', '.join(PARTS)})")
+    return text
 
 
 def _positive(text: str) -> int:

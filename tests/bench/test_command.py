@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fovea.bench import PARTS
 from fovea.cli import main
 from fovea.commands.bench import _read, run
 from fovea.config.errors import RecordError
@@ -132,3 +133,12 @@ def test_a_mistake_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixt
         main(["bench", *arguments])
     assert stopped.value.code == 2
     assert arguments[-1] in capsys.readouterr().err
+
+
+def test_without_a_part_all_but_accuracy_are_measured(
+    outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("fovea.commands.bench._measure", lambda part, *_: asked.append(part) or [])
+    main(["bench"])
+    assert asked == list(PARTS[:-1])
