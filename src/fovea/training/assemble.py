@@ -26,8 +26,9 @@ from fovea.training.settings import TrainerSettings
 
 @dataclass(frozen=True)
 class Lab:
-    """What one run needs: its data, its task, how it is executed, and what else is measured."""
+    """What one run needs: its config, and the objects that it names."""
 
+    config: Mapping[str, Any]
     data: Data
     task: Task
     settings: TrainerSettings
@@ -72,7 +73,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         **data.offers,
     )
     probe = build("probe", config["probe"]) if config.get("probe") else None
-    return Lab(data, task, settings, probe, callbacks)
+    return Lab(config, data, task, settings, probe, callbacks)
 
 
 def _stepping(settings: TrainerSettings, callbacks: Sequence[Callback]) -> Stepping:

@@ -38,7 +38,7 @@ class Recording:
 
     Args:
         config: the resolved config.
-        run: where the record goes.
+        folder: where the record goes.
         choices: the option chosen of each config group, for names and tags.
         overrides: what composed the config.
         arm: of the experiment's, if it has such.
@@ -57,7 +57,7 @@ class Recording:
     def __init__(
         self,
         config: Mapping[str, Any],
-        run: RunFolder,
+        folder: RunFolder,
         choices: Mapping[str, str],
         overrides: Sequence[str] = (),
         arm: str | None = None,
@@ -67,13 +67,14 @@ class Recording:
         fold = f"-fold{config['data']['fold']}" if config["data"].get("folds") else ""
         self.name = f"{choices['model']}-{choices['data']}-{config['seed']}{fold}"
         self.seconds_before = 0.0
-        self._run = run
+        self.config = config
+        self.folder = folder
         self._tracker = Guarded(build("tracking", config["tracking"]))
         tags = [choices["model"], choices["data"]]
-        self._info = RunInfo(run, self.name, config["experiment"], tags, config)
+        self._info = RunInfo(folder, self.name, config["experiment"], tags, config)
         self._tracked = False
         self.summary: dict[str, Any] = {
-            "id": run.id,
+            "id": folder.id,
             "name": self.name,
             "experiment": config["experiment"],
             "choices": dict(choices),
@@ -86,12 +87,12 @@ class Recording:
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "process": {"host": platform.node(), "pid": os.getpid()},
         }
-        require_own(run.path)
-        self._new = not run.path.exists()
-        if config["rerun"] and not _is_rerun(run):
-            run.clear()
-        run.write("config.yaml", config)
-        run.write("summary.json", self.summary)
+        require_own(folder.path)
+        self._new = not folder.path.exists()
+        if config["rerun"] and not _is_rerun(folder):
+            folder.clear()
+        folder.write("config.yaml", config)
+        folder.write("summary.json", self.summary)
 
     def track(self) -> Logger:
         """Start the tracker and return its logger."""
@@ -101,14 +102,14 @@ class Recording:
     def name_pictures(self, names: Sequence[str]) -> None:
         """Name in the summary the pictures that will be written: they may be deleted with it."""
         self.summary["pictures"] = list(names)
-        self._run.write("summary.json", self.summary)
+        self.folder.write("summary.json", self.summary)
 
     def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
         """Record a run that is done, and tell its tracker of the test, if there was one.
 
         What the tracker makes of it is no part of the record.
         """
-        self._end("finished", **summary, files=self._run.sizes(_FILES))
+        self._end("finished", **summary, files=self.folder.sizes(_FILES))
         if outcome is not None:
             self._tracker.report(outcome)
         self._tracker.finish(0)
@@ -123,7 +124,7 @@ class Recording:
             return
         mistake = isinstance(error, FoveaError) and not self._tracked
         if mistake and self._new:
-            delete_record(self._run.path)
+            delete_record(self.folder.path)
             return
         interrupted = isinstance(error, KeyboardInterrupt)
         told = isinstance(error, FoveaError | KeyboardInterrupt)
@@ -137,7 +138,7 @@ class Recording:
     def _end(self, status: Status, **more: Any) -> None:
         seconds = self.seconds_before + time.perf_counter() - self._started
         ended = self.summary | {"status": status, "seconds": round(seconds, 2)} | more
-        self._run.write("summary.json", ended)
+        self.folder.write("summary.json", ended)
         self.summary = ended  # a full disk may have kept it from being written
 
 

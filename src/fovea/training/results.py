@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fovea.config.code import code_of
 from fovea.config.numerics import NUMERICS
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder, write_atomic
-from fovea.training.settings import TrainerSettings, Watched
+from fovea.training.assemble import Lab
+from fovea.training.settings import Watched
 from fovea.training.tracking.environment import environment, uncommitted_diff
 
 
-def describe_machine(run: RunFolder, config: Mapping[str, Any], settings: TrainerSettings) -> None:
+def describe_machine(run: RunFolder, lab: Lab) -> None:
     """Record what trains, the settings it trains with, and the code as it stands."""
+    settings = lab.settings
     resolved = {
         "precision": settings.resolved_precision,
         "strategy": settings.resolved_strategy,
         "compile": settings.compile,
     }
     uncommitted = uncommitted_diff()
-    code = {"code": code_of(config), "numerics": NUMERICS}
+    code = {"code": code_of(lab.config), "numerics": NUMERICS}
     described = environment(uncommitted) | code | {"resolved": resolved}
     run.write("environment.json", described)
     if uncommitted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from fovea.config.errors import DataError, RecordError
 from fovea.data.image.fingerprint import difference
 from fovea.records import RunFolder
 from fovea.records.schema import Progress, mistake
-from fovea.training.assemble import load_checkpoint
+from fovea.training.assemble import Lab, load_checkpoint
 from fovea.training.tracking.environment import installed_versions
 
 log = logging.getLogger(__name__)
@@ -40,9 +40,7 @@ class Interrupted:
     resolved: Mapping[str, Any]
 
 
-def take_up(
-    run: RunFolder, config: Mapping[str, Any], fingerprint: str, classes: Sequence[str]
-) -> Interrupted | None:
+def take_up(run: RunFolder, lab: Lab) -> Interrupted | None:
     """Return where a run can be resumed, or ``None``, its record cleared, where it starts anew.
 
     A run starts anew that has no checkpoint, a damaged one, or one of other code or packages: half
@@ -50,22 +48,21 @@ def take_up(
 
     Args:
         run: the record as the interrupted run left it, its config and summary apart.
-        config: of the run.
-        fingerprint, classes: of the data as it is now.
+        lab: of the run, its data as it is now.
 
     Raises:
         DataError: it was begun on other data, and ``rerun`` does not ask to start anew.
     """
     if (run.checkpoints / "last.ckpt").is_file():
         try:
-            differs = difference(run.read("data.json"), fingerprint, classes)
-            if differs and not config["rerun"]:
+            differs = difference(run.read("data.json"), *lab.data.state())
+            if differs and not lab.config["rerun"]:
                 raise DataError(
                     f"run {run.id} was begun on other data ({differs}) than data.root="
-                    f"{config['data'].get('root')} holds; set the one it was begun on, or start "
-                    "anew with rerun=true"
+                    f"{lab.config['data'].get('root')} holds; set the one it was begun on, or "
+                    "start anew with rerun=true"
                 )
-            if not (differs := differs or _differs(run, config)):
+            if not (differs := differs or _differs(run, lab.config)):
                 own = load_checkpoint(run, "last")["fovea"]
                 if wrong := mistake(Progress, own):
                     raise RecordError(f"last.ckpt: {wrong}")

@@ -69,37 +69,35 @@ def train(
         try:
             with quiet_libraries():
                 if config["epochs"] == 0:
-                    recording.finish(_count(config, run))
+                    recording.finish(_count(recording))
                 else:
-                    recording.finish(*_train_and_test(config, run, recording))
+                    recording.finish(*_train_and_test(recording))
         except BaseException as error:
             recording.fail(error)
             raise
     return recording.summary
 
 
-def _count(config: Mapping[str, Any], run: RunFolder) -> dict[str, Any]:
+def _count(recording: Recording) -> dict[str, Any]:
     """Return the summary of a run of no epochs."""
-    lab = assemble(config)
-    describe_machine(run, config, lab.settings)
+    lab = assemble(recording.config)
+    describe_machine(recording.folder, lab)
     return {"metrics": {}, "epochs": 0, **_cost(lab)}
 
 
-def _train_and_test(
-    config: Mapping[str, Any], run: RunFolder, recording: Recording
-) -> tuple[dict[str, Any], Outcome]:
+def _train_and_test(recording: Recording) -> tuple[dict[str, Any], Outcome]:
     reset_peak_memory()
-    seed_everything(config["seed"], verbose=False)
-    lab = assemble(config)
+    seed_everything(recording.config["seed"], verbose=False)
+    lab = assemble(recording.config)
     if lab.settings.threads:
         torch.set_num_threads(lab.settings.threads)
     cost = _cost(lab)
     lab.data.setup()
-    interrupted = take_up(run, config, *lab.data.state())
+    interrupted = take_up(recording.folder, lab)
     if interrupted:
         lab = replace(lab, settings=_as_before(lab.settings, interrupted))
-    startup_seconds = _train(lab, config, run, recording, interrupted)
-    summary, outcome = _test(lab, config, run, recording, cost)
+    startup_seconds = _train(lab, recording, interrupted)
+    summary, outcome = _test(lab, recording, cost)
     return summary | {"startup_seconds": startup_seconds}, outcome
 
 
@@ -113,22 +111,16 @@ def _as_before(settings: TrainerSettings, interrupted: Interrupted) -> TrainerSe
     return before
 
 
-def _train(
-    lab: Lab,
-    config: Mapping[str, Any],
-    run: RunFolder,
-    recording: Recording,
-    interrupted: Interrupted | None,
-) -> float | None:
+def _train(lab: Lab, recording: Recording, interrupted: Interrupted | None) -> float | None:
     """Train, or go on where the run was interrupted.
 
     Returns:
         The seconds to the first optimizer step; ``None`` where none was left to take.
     """
-    data, settings = lab.data, lab.settings
+    data, settings, run = lab.data, lab.settings, recording.folder
     recording.seconds_before = interrupted.seconds if interrupted else 0.0
     run.write("data.json", data.describe())
-    describe_machine(run, config, settings)
+    describe_machine(run, lab)
     log.info(
         "%s: %d parameters; %s",
         recording.name,
@@ -158,7 +150,7 @@ def _train(
         earlier=recording.seconds_before,
     )
     trainer = settings.trainer(
-        epochs=config["epochs"],
+        epochs=lab.config["epochs"],
         loggers=[history],
         callbacks=[
             stopwatch,
@@ -208,16 +200,12 @@ def _tell(logger: Logger, history: History) -> None:
 
 
 def _test(
-    lab: Lab,
-    config: Mapping[str, Any],
-    run: RunFolder,
-    recording: Recording,
-    cost: Mapping[str, int],
+    lab: Lab, recording: Recording, cost: Mapping[str, int]
 ) -> tuple[dict[str, Any], Outcome]:
     """Test the selected weights once; return the run's summary, and what its tracker is told."""
-    data, task, settings = lab.data, lab.task, lab.settings
+    data, task, settings, run = lab.data, lab.task, lab.settings, recording.folder
     rows = run.history()
-    selected, epoch = _select(config, rows, lab)
+    selected, epoch = _select(lab, rows)
     metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
     run.write("data.json", data.describe())  # streamed samples left out are known only now
@@ -242,7 +230,7 @@ def _test(
         "samples_per_second": round(median(row["samples_per_second"] for row in rows), 1),
         "peak_memory_mib": peak_memory_mib(),
         **cost,
-        "protocol": [*_protocol(config, selected, data), *data.found.deviations],
+        "protocol": [*_protocol(lab, selected), *data.found.deviations],
         "skipped": len(data.skipped),
     }
     pictures = data.pictures(min(_PICTURES, len(predictions)))
@@ -268,11 +256,9 @@ def _cost(lab: Lab) -> dict[str, int]:
     return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.example)}
 
 
-def _select(
-    config: Mapping[str, Any], rows: Sequence[Mapping[str, float]], lab: Lab
-) -> tuple[str, int]:
+def _select(lab: Lab, rows: Sequence[Mapping[str, float]]) -> tuple[str, int]:
     """Return which weights are tested (``best`` or ``last``) and the epoch they are of, from 0."""
-    select, data = config["select"], lab.data
+    select, data = lab.config["select"], lab.data
     if select == "auto":
         select = "last" if data.validates_on_test or not data.has_validation else "best"
     if select == "last":
@@ -285,15 +271,15 @@ def _select(
     return "best", best
 
 
-def _protocol(config: Mapping[str, Any], selected: str, data: Data) -> list[str]:
+def _protocol(lab: Lab, selected: str) -> list[str]:
     """Say where the run departs from training, choosing on validation, and testing once."""
-    differences = []
-    if data.validates_on_test:
+    trainer, differences = lab.config["trainer"], []
+    if lab.data.validates_on_test:
         differences.append("validated on the test part")
         if selected == "best":
             differences.append("best epoch chosen on the test part")
-        if config["trainer"]["patience"] is not None:
+        if trainer["patience"] is not None:
             differences.append("stopped early by the test part")
-    if config["trainer"]["limit_batches"] is not None:
-        differences.append(f"only {config['trainer']['limit_batches']} batches of each part")
+    if trainer["limit_batches"] is not None:
+        differences.append(f"only {trainer['limit_batches']} batches of each part")
     return differences
