@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from fovea.config.errors import DataError
+from fovea.data.folds import deal
 from fovea.data.image.source import Files, Images, Splits
 
 ValidateOn = Literal["validation", "test"]
@@ -142,21 +142,9 @@ def _hold_out(
 
 def _deal(part: Part, folds: int, protocol: Protocol) -> tuple[Part, Part]:
     """Deal a part into folds, stratified by class; return the others together, and the chosen."""
-    from sklearn.model_selection import StratifiedKFold
-
-    labels = part.labels.numpy()
-    if np.bincount(labels).max() < folds:
-        raise DataError(
-            f"data.folds={folds}: no class has so many of the {len(labels)} training images; "
-            "set fewer"
-        )
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=protocol.split_seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a class with fewer images than folds
-        parted = list(splitter.split(labels, labels))[protocol.fold]
-    stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in parted)
-    origin = f"data.fold={protocol.fold} of {folds}, of {len(labels)} training images"
-    return stay, replace(go, origin=origin)
+    dealt = deal(part.labels.numpy(), folds, protocol.fold, protocol.split_seed)
+    stay, go = (replace(part, rows=part.rows[torch.from_numpy(rows)]) for rows in dealt)
+    return stay, replace(go, origin=f"data.fold={protocol.fold} of {folds}, of {len(part)} images")
 
 
 def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
