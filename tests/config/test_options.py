@@ -77,7 +77,7 @@ def test_roots_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
             "augment=none,f",
             ["augment=none,flip_crop", "augment=none,geometric", "augment=none,none"],
         ),
-        ("task.", []),
+        ("task.", ["task.aux_weight="]),
         (
             "tracking.",
             ["tracking.entity=", "tracking.mode=", "tracking.project=", "tracking.tags="],
