@@ -128,6 +128,18 @@ def _parser() -> argparse.ArgumentParser:
         "--out", type=_folder, metavar="FOLDER", help="default: predictions/ in the run's folder"
     )
 
+    samples = commands.add_parser(
+        "samples", help="list and draw the test samples that a run did worst on, or best"
+    )
+    _run_argument(samples)
+    end = samples.add_mutually_exclusive_group()
+    end.add_argument("--worst", type=_positive, default=20, metavar="N", help="default: 20")
+    end.add_argument("--best", type=_positive, metavar="N")
+    samples.add_argument("--data-root", metavar="FOLDER", help="default: where the run found it")
+    samples.add_argument(
+        "--out", type=_folder, metavar="FOLDER", help="default: predictions/ in the run's folder"
+    )
+
     status = commands.add_parser(
         "status", help="list an experiment's runs: done, interrupted, failed, missing; time left"
     )

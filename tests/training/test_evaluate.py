@@ -115,7 +115,7 @@ def test_every_command_works_in_the_precision_of_the_training(
     assert run.summary["macs"] > 0
     assert evaluate(run).items() <= run.metrics.items()
     files = [tmp_path / f"{index}.png" for index in range(8)]
-    for file, picture in zip(files, assemble(run.config).data.pictures(8), strict=True):
+    for file, picture in zip(files, assemble(run.config).data.pictures(range(8)), strict=True):
         Image.fromarray(picture[:, :, 0]).save(file)
     predicted = predict(run, [str(file) for file in files])
     assert predicted.pictures[0].shape == (8, 8, 1)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from rich.table import Table
 
 from fovea.config import paths
 from fovea.config.console import console
-from fovea.config.printing import say, spreadsheet_cell
+from fovea.config.printing import csv_text, say
 from fovea.records import find_run, write_atomic
 from fovea.records.deleting import require_own
 
@@ -43,8 +41,10 @@ def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Pat
         table.add_row(*map(escape, (name, *row)))
     console().print(table)
 
+    columns, values = answers.table
+    rows = [[name, *row] for name, row in zip(names, values, strict=True)]
     written = {
-        "predictions.csv": _csv(names, *answers.table),
+        "predictions.csv": csv_text(columns, rows).encode(),
         "predictions.json": _json(record.id, heading[0], names, answers.records),
     }
     if predicted.pictures:
@@ -53,15 +53,6 @@ def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Pat
     for name, content in written.items():
         write_atomic(folder / name, content)
         say(folder / name)
-
-
-def _csv(names: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
-    stream = io.StringIO()
-    writer = csv.writer(stream)
-    writer.writerow(map(spreadsheet_cell, columns))
-    for name, row in zip(names, rows, strict=True):
-        writer.writerow(map(spreadsheet_cell, [name, *row]))
-    return stream.getvalue().encode()
 
 
 def _json(

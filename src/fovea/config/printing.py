@@ -6,10 +6,12 @@ it shows, and a spreadsheet the formulas in what it opens.
 
 from __future__ import annotations
 
+import csv
 import io
 import logging
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 _CONTROL = re.compile(
@@ -44,6 +46,15 @@ def without_formula(text: str) -> str:
     Text that begins with an apostrophe gets another one, so that this can be undone.
     """
     return f"'{text}" if text.startswith(_FORMULA) and not _is_number(text) else text
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return CSV that a spreadsheet shows as it is."""
+    stream = io.StringIO()
+    writer = csv.writer(stream)
+    for row in (columns, *rows):
+        writer.writerow(map(spreadsheet_cell, row))
+    return stream.getvalue()
 
 
 def say(text: object, *, stderr: bool = False) -> None:

@@ -173,8 +173,12 @@ class Data(LightningDataModule, ABC):
         """Return what names each sample of a part in any run: file or row, and a digest."""
         return None
 
-    def pictures(self, count: int) -> list[NDArray[np.uint8]]:
-        """Return the first samples of the test part as pictures ``(H, W, C)``, if it has such."""
+    def pictures(self, rows: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """Return samples of the test part as pictures ``(H, W, 1 or 3)``; none if it has none.
+
+        Args:
+            rows: places in the test part, from 0.
+        """
         return []
 
     @abstractmethod

@@ -128,6 +128,10 @@ class Predictions(ABC):
         """
         return None
 
+    def ranks(self) -> NDArray[Any] | None:
+        """Return a number per sample by which ``fovea samples`` orders them, the best last."""
+        return self.scores()
+
     def caption(self, row: int) -> str:
         """Return what is said of one sample: its target, and what was predicted."""
         return ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
@@ -37,13 +39,30 @@ def evaluate(
         DataError: the data is not there, or is not what the run was trained with.
         RecordError: the record or the weights are missing or damaged.
     """
-    config = run.config
-    if data_root is not None:
-        config = config | {"data": config["data"] | {"root": data_root}}
+    config = _at(run.config, data_root)
     require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries():
         return measure(_assembled(run, config), checkpoint)
+
+
+def pictures_of_test(
+    run: RunFolder, rows: Sequence[int], *, data_root: str | None = None
+) -> list[NDArray[np.uint8]]:
+    """Return samples of a run's test part as pictures, as its network saw them.
+
+    Args:
+        run: the record.
+        rows: places in the test part, from 0.
+        data_root: where the data is; ``None`` is where the run found it.
+
+    Raises:
+        FoveaError: as of :func:`evaluate`.
+    """
+    config = _at(run.config, data_root)
+    require_trusted(config, f"run {run.id}")
+    with quiet_libraries():
+        return _assembled(run, config).data.pictures(rows)
 
 
 def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]:
@@ -62,6 +81,13 @@ def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]
         load_weights(lab.task, checkpoint["state_dict"])
         trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
         return _probed(lab, trainer)
+
+
+def _at(config: dict[str, Any], data_root: str | None) -> dict[str, Any]:
+    """Return a config whose data is elsewhere, if it is."""
+    if data_root is None:
+        return config
+    return config | {"data": config["data"] | {"root": data_root}}
 
 
 def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:

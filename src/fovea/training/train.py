@@ -233,7 +233,7 @@ def _test(
         "protocol": [*_protocol(lab, selected), *data.found.deviations],
         "skipped": len(data.skipped),
     }
-    pictures = data.pictures(min(_PICTURES, len(predictions)))
+    pictures = data.pictures(range(min(_PICTURES, len(predictions))))
     return summary, Outcome(
         summary=summary,
         pictures=drawn,

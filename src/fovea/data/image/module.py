@@ -269,14 +269,14 @@ class ImageData(Data):
         root = f"{self.root}{os.sep}"
         return [f"{file.name.removeprefix(root)} {_digest(file.read())}" for file in files]
 
-    def pictures(self, count: int) -> list[NDArray[np.uint8]]:
-        """Return the first images of the test part as served, uint8 ``(H, W, C)``."""
+    def pictures(self, rows: Sequence[int]) -> list[NDArray[np.uint8]]:
+        """Return images of the test part as served, uint8 ``(H, W, C)``."""
         test = self._ready.images["test"]
-        rows = test.rows[:count]
+        chosen = test.rows[list(rows)]
         if isinstance(test.of, Files):
-            pixels, _, _ = decode_fitted(test.of, rows.tolist(), *self.decoding, skip_bad=True)
+            pixels, _, _ = decode_fitted(test.of, chosen.tolist(), *self.decoding, skip_bad=True)
         else:
-            pixels = test.of.pixels[rows]
+            pixels = test.of.pixels[chosen]
         return list(pixels.numpy())
 
     def prepare_data(self) -> None:

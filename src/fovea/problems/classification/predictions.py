@@ -94,6 +94,14 @@ class ClassPredictions(Predictions):
     def scores(self) -> NDArray[np.bool_]:
         return self.guesses == self.labels
 
+    def ranks(self) -> NDArray[np.floating]:
+        """Return by how much the true class is more probable than the next."""
+        probabilities = self.rows["probabilities"].copy()
+        places = np.arange(len(self)), self.labels
+        own = probabilities[places]
+        probabilities[places] = -1
+        return own - probabilities.max(axis=1)
+
     def caption(self, row: int) -> str:
         names = self.classes
         return f"{names[self.labels[row]]}, predicted {names[self.guesses[row]]}"
