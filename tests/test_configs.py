@@ -14,19 +14,24 @@ from hydra.utils import get_object
 
 from fovea.augment.identity import Identity
 from fovea.config import paths
-from fovea.config.build import build
+from fovea.config.build import build, build_with
 from fovea.config.compose import compose_run
 from fovea.config.options import description, groups, options
 from fovea.config.schema import GROUPS, validate
 from fovea.data.image.module import ImageData
+from fovea.data.text.module import TextData
 from fovea.sweep.plan import plan_experiment
 from fovea.training.assemble import assemble, build_model
 
 CLASSES = tuple("0123456789")
-OFFERS = {"num_classes": 10, "in_channels": 3, "image_size": 32, "classes": CLASSES}
+OFFERS = {"num_classes": 10, "classes": CLASSES}
+OF_IMAGES = {"in_channels": 3, "image_size": 32}
+OF_TEXTS = {"vocabulary": 20, "vectors": None}
 NEEDED = {
     "image_folder": ["data.source.folder=pictures"],
     "huggingface": ["data.source.folder=parquet"],
+    "text_folder": ["data.source.folder=texts"],
+    "text_csv": ["data.source.file=texts.csv"],
 }
 REST = tuple(group for group in GROUPS if group not in ("model", "data"))
 
@@ -111,9 +116,12 @@ def test_an_option_lists_the_defaults_of_the_code(group: str, option: str) -> No
 @pytest.mark.parametrize(("group", "option"), every("model"))
 def test_a_model_classifies(group: str, option: str) -> None:
     config = composed(group, option)
-    model, inputs = build_model(config["model"], OFFERS)
-    side = inputs["image_size"]
-    logits = model.eval()(torch.zeros(2, inputs["in_channels"], side, side))
+    model, inputs = build_model(config["model"], OFFERS | OF_IMAGES | OF_TEXTS)
+    if "vocabulary" in inputs:
+        given = torch.zeros(2, 5, dtype=torch.int64)
+    else:
+        given = torch.zeros(2, inputs["in_channels"], *[inputs["image_size"]] * 2)
+    logits = model.eval()(given)
     assert logits.shape == (2, inputs["num_classes"])
     assert logits.isfinite().all()
 
@@ -122,11 +130,12 @@ def test_a_model_classifies(group: str, option: str) -> None:
 def test_a_data_set_is_built_without_being_read(group: str, option: str) -> None:
     config = composed(group, option)
     assert not Path(config["data"]["root"]).exists()
-    data = build(
+    data = build_with(
         "data", config["data"], augment=Identity(), batch_size=4, seed=0, channels_last=True
     )
-    assert isinstance(data, ImageData)
-    assert data.normalize in ("computed", "none", *data.constants)
+    assert isinstance(data, ImageData | TextData)
+    if isinstance(data, ImageData):
+        assert data.normalize in ("computed", "none", *data.constants)
 
 
 @pytest.mark.parametrize(("group", "option"), every(*REST))

@@ -55,13 +55,21 @@ def write_sign_mnist(folder: Path) -> None:
         (folder / f"sign_mnist_{part}.csv").write_text(text)
 
 
+def write_rotten_tomatoes(folder: Path) -> None:
+    folder.mkdir()
+    for kind, words in (("neg", "a dull , slow film"), ("pos", "a fine and funny film")):
+        text = "".join(f"{words} of {number} minutes\n" for number in range(30))
+        (folder / f"rt-polarity.{kind}").write_text(text)
+
+
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sets that experiments read, a few random images of each."""
+    """The sets that experiments read, a few random images or sentences of each."""
     root = tmp_path_factory.mktemp("data")
     write_mnist(root / "mnist")
     write_cifar10(root / "cifar10")
     write_sign_mnist(root / "sign_mnist")
+    write_rotten_tomatoes(root / "rotten_tomatoes")
     return root
 
 
@@ -75,10 +83,11 @@ def first_of_each_arm(name: str) -> dict[str, PlannedRun]:
 
 def shortened(config: dict[str, Any], root: Path) -> dict[str, Any]:
     """Return a run's config for two steps of 16 images."""
+    workers = {"workers": 0} if "workers" in config["data"] else {}
     return config | {
         "epochs": min(config["epochs"], 1),
         "batch_size": 16,
-        "data": config["data"] | {"root": str(root), "workers": 0},
+        "data": config["data"] | {"root": str(root)} | workers,
         "trainer": config["trainer"] | {"limit_batches": 2, "accelerator": "cpu", "precision": 32},
         "tracking": compose_run(["tracking=csv"])["tracking"],
     }

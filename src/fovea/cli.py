@@ -116,13 +116,18 @@ def _parser() -> argparse.ArgumentParser:
     test.add_argument("--data-root", metavar="FOLDER", help="default: where the run found its data")
 
     predict = commands.add_parser(
-        "predict", help="name what is in images: class names and probabilities"
+        "predict", help="what a trained network says of new samples: classes and probabilities"
     )
     _run_argument(predict)
-    predict.add_argument("images", nargs="+", metavar="IMAGE|FOLDER")
+    predict.add_argument(
+        "given", nargs="*", metavar="FILE|FOLDER", help="images, or files with a text a line"
+    )
+    predict.add_argument(
+        "--text", action="append", default=[], dest="texts", metavar="TEXT", help="a text itself"
+    )
     predict.add_argument("--weights", choices=("best", "last"), help="default: those first tested")
     predict.add_argument(
-        "--top", type=_positive, default=3, metavar="K", help="classes listed per image"
+        "--top", type=_positive, default=3, metavar="K", help="classes listed per sample"
     )
     predict.add_argument(
         "--out", type=_folder, metavar="FOLDER", help="default: predictions/ in the run's folder"

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from fovea.data.image.depth import Depth
-from fovea.data.image.inventory import Copies, Inventory, take_inventory
-from fovea.data.image.parts import Part
 from fovea.data.image.source import Images
+from fovea.data.inventory import Copies, Inventory, take_inventory
+from fovea.data.parts import Part
 
 
 def part(labels: Sequence[int], content: Sequence[int] | None = None, origin: str = "") -> Part:
@@ -20,7 +19,7 @@ def part(labels: Sequence[int], content: Sequence[int] | None = None, origin: st
 
 
 def inventory(classes: Sequence[str] = ("ant", "bee"), **parts: Part) -> Inventory:
-    return take_inventory(parts, classes, ["2 files"], Depth(), {})
+    return take_inventory(parts, classes, notes=["2 files"])
 
 
 def test_one_line_for_each_part() -> None:
@@ -65,12 +64,3 @@ def test_without_copies_nothing_is_said() -> None:
     found = inventory(train=part([0, 1], content=[0, 1]), test=part([0], content=[2]))
     assert (found.deviations, found.warnings) == ([], [])
     assert inventory(train=part([0, 1]), test=part([0])).copies is None
-
-
-def test_pixels_without_contrast_and_unused_bits_are_warned_of() -> None:
-    found = take_inventory({"train": part([0, 1])}, "ab", [], Depth(highest=255), {0: 9})
-    assert found.bits == 8
-    assert found.warnings == [
-        "the 16-bit images use 8 bits (highest value 255 of 65535): scaled so that 255 is white",
-        "channel 1 is 9 of 255 in every pixel of the training images",
-    ]

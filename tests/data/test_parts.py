@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.image.parts import Part, Protocol, split_parts
 from fovea.data.image.source import Images, Splits
+from fovea.data.parts import Part, Protocol, split_parts
 
 CLASSES = ("common", "frequent", "rare")
 
@@ -22,7 +22,7 @@ def images(labels: Sequence[int]) -> Images:
 
 def split(splits: Splits, **changes: Any) -> dict[str, Part]:
     protocol = {"val_fraction": 0.1, "test_fraction": 0.2, "validate_on": "validation"}
-    return split_parts(splits, Protocol(**({"split_seed": 0} | protocol | changes)), CLASSES)
+    return split_parts(splits.parts, Protocol(**({"split_seed": 0} | protocol | changes)), CLASSES)
 
 
 def origins(splits: Splits, **changes: Any) -> dict[str, str]:

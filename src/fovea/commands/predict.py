@@ -12,32 +12,43 @@ from rich.table import Table
 
 from fovea.config import paths
 from fovea.config.console import console
+from fovea.config.errors import DataError
 from fovea.config.printing import csv_text, say
 from fovea.records import find_run, write_atomic
 from fovea.records.deleting import require_own
 
 
-def run(run: str, images: Sequence[str], weights: str | None, top: int, out: Path | None) -> None:
+def run(
+    run: str,
+    given: Sequence[str],
+    texts: Sequence[str],
+    weights: str | None,
+    top: int,
+    out: Path | None,
+) -> None:
     """Print what a network says of each sample; write CSV, JSON and, of pictures, a contact sheet.
 
     Args:
-        images: files and folders, as the run's data reads them.
+        given: files and folders, as the run's data reads them.
+        texts: samples themselves, where they are texts.
         top: alternatives that are listed of each sample.
 
     Raises:
         FoveaError: the run or its weights are not there, or a sample cannot be read.
     """
+    if not given and not texts:
+        raise DataError("predict: no samples; name files, or give a --text")
     record = find_run(paths.outputs(), run)
     if out is None:
         require_own(record.path)
     from fovea.problems.figures import contact_sheet
     from fovea.training.predict import predict
 
-    predicted = predict(record, images, weights=weights)
+    predicted = predict(record, given, texts, weights=weights)
     names, answers = predicted.names, predicted.predictions.answers(top)
-    heading, texts = answers.printed
+    heading, rows = answers.printed
     table = Table(*heading, box=None)
-    for name, row in zip(names, texts, strict=True):
+    for name, row in zip(names, rows, strict=True):
         table.add_row(*map(escape, (name, *row)))
     console().print(table)
 

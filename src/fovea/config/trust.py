@@ -48,7 +48,7 @@ KINDS: Mapping[str, Kind] = {
         "a callback is Lightning's", "pytorch_lightning.Callback", ("pytorch_lightning",)
     ),
     "data": Kind("data is fovea's Data, a LightningDataModule", "fovea.data.base.Data"),
-    "source": Kind("a source has the methods of fovea's Source", "fovea.data.image.source.Source"),
+    "source": Kind("a source has the methods of fovea's Source", "fovea.data.base.Source"),
     "augment": Kind("an augmentation is callable", "fovea.augment.protocol.Augmentation"),
     "schedule": Kind("a schedule is fovea's Schedule", "fovea.optim.schedules.Schedule"),
     "task": Kind("a task is fovea's Task", "fovea.problems.base.Task"),

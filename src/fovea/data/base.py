@@ -17,6 +17,13 @@ from fovea.config.errors import DataError
 PartName = Literal["train", "val", "test"]
 
 
+@runtime_checkable
+class Source(Protocol):
+    """Reads one data set or one format, for data of one kind, which says what it reads."""
+
+    def read(self, *args: Any, **kwargs: Any) -> Any: ...
+
+
 @dataclass(frozen=True)
 class Found:
     """What is printed and recorded of a data set before the first step.
@@ -72,7 +79,7 @@ class Data(LightningDataModule, ABC):
 
     Attributes:
         offers: what an ``auto`` argument of a network may mean, and what a task is built with:
-            ``num_classes``, ``classes`` … Known before any sample is read.
+            ``num_classes``, ``classes`` … Known before :meth:`setup`.
     """
 
     @property
@@ -142,6 +149,15 @@ class Data(LightningDataModule, ABC):
         raise DataError(
             f"{cls.__name__} reads no new samples; fovea predict needs its method 'read'"
         )
+
+    @classmethod
+    def read_texts(cls, described: Mapping[str, Any], texts: Sequence[str]) -> Iterator[Inputs]:
+        """Yield new samples that are typed, not in files; else as :meth:`read`.
+
+        Raises:
+            DataError: samples are no texts.
+        """
+        raise DataError(f"--text: {cls.__name__} reads no texts; name files")
 
     def state(self) -> tuple[str, tuple[str, ...]]:
         """Return the fingerprint and the names of the classes, if it has such; no part is made.

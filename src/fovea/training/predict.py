@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fovea.config.build import class_of
 from fovea.config.errors import DataError
-from fovea.data.base import Data
+from fovea.data.base import Data, Inputs
 from fovea.problems.base import Task, on_host
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder
@@ -37,16 +37,23 @@ class Predicted:
     predictions: Predictions
 
 
-def predict(run: RunFolder, given: Sequence[str], *, weights: str | None = None) -> Predicted:
+def predict(
+    run: RunFolder,
+    given: Sequence[str],
+    texts: Sequence[str] = (),
+    *,
+    weights: str | None = None,
+) -> Predicted:
     """Feed new samples to a run's network, prepared as its training samples were.
 
     Args:
         run: the record.
         given: files and folders, as the run's data reads them.
+        texts: samples that are in no file.
         weights: ``best`` or ``last``; ``None`` is those the run was tested with.
 
     Raises:
-        DataError: there is no such file, or it cannot be read.
+        DataError: there is no such file, it cannot be read, or samples are no texts.
         RecordError: the record or the weights are missing or damaged.
     """
     model = restore(run, weights)
@@ -57,7 +64,7 @@ def predict(run: RunFolder, given: Sequence[str], *, weights: str | None = None)
     names: list[str] = []
     pictures: list[NDArray[np.uint8]] = []
     kept: list[dict[str, NDArray[Any]]] = []
-    for inputs in data.read(described, given):
+    for inputs in _inputs(data, described, given, texts):
         with torch.inference_mode():
             outputs = model(*(_as_trained(each, precision) for each in inputs.tensors))
             kept.append({name: on_host(each) for name, each in task.rows(outputs).items()})
@@ -67,6 +74,15 @@ def predict(run: RunFolder, given: Sequence[str], *, weights: str | None = None)
         raise DataError(f"no samples in {', '.join(given)}")
     rows = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
     return Predicted(names, pictures, task.predictions(rows, data.offers_of(described)))
+
+
+def _inputs(
+    data: type[Data], described: Mapping[str, Any], given: Sequence[str], texts: Sequence[str]
+) -> Iterator[Inputs]:
+    if given:
+        yield from data.read(described, given)
+    if texts:
+        yield from data.read_texts(described, texts)
 
 
 def _as_trained(values: torch.Tensor, precision: torch.dtype | None) -> torch.Tensor:

@@ -39,18 +39,20 @@ from fovea.data.image.cache import read_cached
 from fovea.data.image.decoded import decode_in_order, decode_set
 from fovea.data.image.fingerprint import fingerprint
 from fovea.data.image.fit import Decoding, FitMode, decode_fitted, fit_images
-from fovea.data.image.inventory import Inventory, take_inventory
 from fovea.data.image.loaders import Finish, HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.image.memory import GIB, allowance
-from fovea.data.image.parts import Part, Protocol, ValidateOn, split_parts
 from fovea.data.image.source import Downloadable, Files, Images, Source, Spec
 from fovea.data.image.statistics import channel_statistics, flat_channels
 from fovea.data.image.unseen import read_images
+from fovea.data.inventory import Inventory, take_inventory
 from fovea.data.order import EpochOrder
+from fovea.data.parts import Part, Protocol, ValidateOn, split_parts
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 4096  # images counted at once
+
+ImagePart = Part[Images | Files]
 
 
 class ImageData(Data):
@@ -208,7 +210,7 @@ class ImageData(Data):
                 "fit": self.fit,
                 "mean": mean,
                 "std": std,
-                "bits": found.bits,
+                "bits": self.decoding.bits,
             },
             "copies": None if found.copies is None else asdict(found.copies),
             "notes": [*found.notes, *found.deviations, *found.warnings],
@@ -323,7 +325,7 @@ class ImageData(Data):
             self.folds,
             self.fold,
         )
-        parts = split_parts(decoded.splits, protocol, self.spec.classes)
+        parts = split_parts(decoded.splits.parts, protocol, self.spec.classes)
         _check_size(parts["train"], self.batch_size)
         decoding = self._decoding._replace(bits=decoded.depth.bits)
         mean, std = self._normalization(parts["train"], decoding)
@@ -337,7 +339,17 @@ class ImageData(Data):
             std=std,
             fingerprint=decoded.fingerprint,
             inventory=take_inventory(
-                parts, self.spec.classes, decoded.splits.notes, decoded.depth, flat
+                parts,
+                self.spec.classes,
+                notes=decoded.splits.notes,
+                warnings=[
+                    *decoded.depth.warnings,
+                    *(
+                        f"channel {channel + 1} is {value} of 255 in every pixel of the training "
+                        "images"
+                        for channel, value in flat.items()
+                    ),
+                ],
             ),
             decoding=decoding,
             skipped=list(decoded.splits.skipped),
@@ -362,7 +374,9 @@ class ImageData(Data):
         channels, size = self.served
         return Decoding(size, min(channels, self.spec.channels), self.fit)
 
-    def _normalization(self, train: Part, decoding: Decoding) -> tuple[list[float], list[float]]:
+    def _normalization(
+        self, train: ImagePart, decoding: Decoding
+    ) -> tuple[list[float], list[float]]:
         """Return mean and std for the channels served."""
         channels, _ = self.served
         if self.normalize == "none":
@@ -379,7 +393,7 @@ class ImageData(Data):
         return [sum(mean) / len(mean)], [sum(std) / len(std)]  # RGB constants, grey network
 
     def _pixels(
-        self, part: Part, decoding: Decoding, workers: int | None = None
+        self, part: ImagePart, decoding: Decoding, workers: int | None = None
     ) -> Iterator[Tensor]:
         """Yield every image of a part, uint8 ``(n, H, W, C)``, a bounded number at a time."""
         if isinstance(part.of, Images):
@@ -453,7 +467,7 @@ def _offers(spec: Spec) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Parts:
-    images: dict[str, Part]  # train, test and, if there is one, val
+    images: dict[str, ImagePart]  # train, test and, if there is one, val
     mean: list[float]
     std: list[float]
     fingerprint: str
@@ -464,7 +478,7 @@ class _Parts:
     tested: list[str] | None  # what names each test sample that is no file
 
 
-def _named_rows(part: Part) -> list[str] | None:
+def _named_rows(part: ImagePart) -> list[str] | None:
     """Return part, row and digest of images that come from no files, as the set has them."""
     if part.of.items is not None or isinstance(part.of, Files):
         return None
@@ -476,7 +490,7 @@ def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:12]
 
 
-def _check_size(train: Part, batch_size: int) -> None:
+def _check_size(train: ImagePart, batch_size: int) -> None:
     if len(train) < batch_size:
         raise DataError(
             f"{len(train)} training images are fewer than batch_size={batch_size}; "

@@ -126,7 +126,7 @@ class ClassPredictions(Predictions):
             shares = dict(zip(classes, map(float, row), strict=True))
             records.append({"class": name, "probabilities": shares})
             captions.append(f"{name} {share:.0%}")
-        heading = ["image", "class", "probability"]
+        heading = [self.names.get("noun", "image"), "class", "probability"]
         printed = [*heading, *(["then"] if count > 1 else [])]
         return Answers((printed, texts), ([*heading, *classes], table), records, captions)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -13,15 +14,33 @@ from torch import Tensor
 
 from fovea.config.errors import DataError
 from fovea.data.folds import deal
-from fovea.data.image.source import Files, Images, Splits
 
 ValidateOn = Literal["validation", "test"]
 
-_DEFAULTS = {"val_fraction": 0.1, "test_fraction": 0.2}  # as conf/data/_images.yaml has them
+_DEFAULTS = {"val_fraction": 0.1, "test_fraction": 0.2}  # as conf/data has them
+
+
+class Labelled(typing.Protocol):
+    """Samples of which each is of a class."""
+
+    @property
+    def labels(self) -> Tensor:
+        """int64, ``(N,)``."""
+        ...
+
+    @property
+    def content(self) -> Tensor | None:
+        """int64, ``(N,)``, equal for equal samples in any part; ``None`` until known."""
+        ...
+
+    def __len__(self) -> int: ...
+
+
+Samples = TypeVar("Samples", bound=Labelled, covariant=True)
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Generic[Samples]):
     """Samples a split has chosen from a part of the source, which stays as it is.
 
     Args:
@@ -31,7 +50,7 @@ class Part:
         origin: how the split came to it, and which keys had no effect; '' for a part of its own.
     """
 
-    of: Images | Files
+    of: Samples
     rows: Tensor
     source: str
     origin: str = ""
@@ -45,13 +64,17 @@ class Part:
 
     @property
     def content(self) -> Tensor | None:
-        """See :class:`~fovea.data.image.source.Files`."""
+        """See :class:`Labelled`."""
         return None if self.of.content is None else self.of.content[self.rows]
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a set is split; see :class:`~fovea.data.image.module.ImageData` for each."""
+    """How a set is split; see :class:`~fovea.data.image.module.ImageData` for each.
+
+    Args:
+        noun: what the samples are called.
+    """
 
     val_fraction: float
     test_fraction: float
@@ -59,19 +82,27 @@ class Protocol:
     split_seed: int
     folds: int | None = None
     fold: int = 0
+    noun: str = "image"
 
 
-def split_parts(splits: Splits, protocol: Protocol, classes: Sequence[str]) -> dict[str, Part]:
+def split_parts(
+    own: Mapping[str, Samples], protocol: Protocol, classes: Sequence[str]
+) -> dict[str, Part[Samples]]:
     """Return the parts the protocol asks for: train, test and, if there is one, val.
+
+    Args:
+        own: the set's own parts, by the same names; ``train`` is one.
+        protocol: how they are split.
+        classes: names in label order.
 
     Raises:
         DataError: a part cannot be held out, or has a class that the training part has not.
     """
-    whole = {name: Part(part, torch.arange(len(part)), name) for name, part in splits.parts.items()}
-    train, val, test = (whole.get(name) for name in ("train", "val", "test"))
-    assert train is not None
+    whole = {name: Part(part, torch.arange(len(part)), name) for name, part in own.items()}
+    train, val, test = whole["train"], whole.get("val"), whole.get("test")
+    noun = protocol.noun
     if protocol.folds:
-        unused = f"; the set's own {len(test)} test images are unused" if test else ""
+        unused = f"; the set's own {len(test)} test {noun}s are unused" if test else ""
         train, test = _deal(train, protocol.folds, protocol)
         ineffective = _unused("test_fraction", protocol)
         more = unused + (f"; {ineffective}" if ineffective else "")
@@ -82,7 +113,7 @@ def split_parts(splits: Splits, protocol: Protocol, classes: Sequence[str]) -> d
     else:
         test = replace(test, origin=_unused("test_fraction", protocol))
     if protocol.validate_on == "test":
-        unused = f"; the set's own {len(val)} validation images are unused" if val else ""
+        unused = f"; the set's own {len(val)} validation {noun}s are unused" if val else ""
         ineffective = _unused("val_fraction", protocol)
         origin = f"the test part{unused}" + (f"; {ineffective}" if ineffective else "")
         val = replace(test, origin=origin)
@@ -107,13 +138,13 @@ def _unused(key: str, protocol: Protocol) -> str:
 
 
 def _hold_out(
-    part: Part,
+    part: Part[Samples],
     key: Literal["val_fraction", "test_fraction"],
     protocol: Protocol,
     classes: Sequence[str],
-) -> tuple[Part, Part]:
+) -> tuple[Part[Samples], Part[Samples]]:
     """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
-    fraction, labels = getattr(protocol, key), part.labels
+    fraction, labels, noun = getattr(protocol, key), part.labels, protocol.noun
     count = ceil(fraction * len(labels))
     sizes = torch.bincount(labels, minlength=len(classes)).tolist()
     if lonely := [label for label, size in enumerate(sizes) if size == 1]:
@@ -121,13 +152,13 @@ def _hold_out(
         left = " left" if (part.of.labels == lonely[0]).sum() > 1 else ""
         remedy = "set data.val_fraction=0" if key == "val_fraction" else "give the set a test part"
         raise DataError(
-            f"class '{classes[lonely[0]]}' has 1 image{left}{more}: data.{key}={fraction} needs 2 "
-            f"of each class, to hold one out; add images, leave the class out, or {remedy}"
+            f"class '{classes[lonely[0]]}' has 1 {noun}{left}{more}: data.{key}={fraction} needs 2 "
+            f"of each class, to hold one out; add {noun}s, leave the class out, or {remedy}"
         )
     present = sum(size > 0 for size in sizes)
     if min(count, len(labels) - count) < present:
         raise DataError(
-            f"data.{key}={fraction}: no stratified split of {len(labels)} images into "
+            f"data.{key}={fraction}: no stratified split of {len(labels)} {noun}s into "
             f"{len(labels) - count} and {count}, fewer than the {present} classes; "
             f"set another data.{key}"
         )
@@ -137,17 +168,20 @@ def _hold_out(
         np.arange(len(labels)), test_size=count, random_state=protocol.split_seed, stratify=labels
     )
     stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in halves)
-    return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training images")
+    return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training {noun}s")
 
 
-def _deal(part: Part, folds: int, protocol: Protocol) -> tuple[Part, Part]:
+def _deal(
+    part: Part[Samples], folds: int, protocol: Protocol
+) -> tuple[Part[Samples], Part[Samples]]:
     """Deal a part into folds, stratified by class; return the others together, and the chosen."""
     dealt = deal(part.labels.numpy(), folds, protocol.fold, protocol.split_seed)
     stay, go = (replace(part, rows=part.rows[torch.from_numpy(rows)]) for rows in dealt)
-    return stay, replace(go, origin=f"data.fold={protocol.fold} of {folds}, of {len(part)} images")
+    origin = f"data.fold={protocol.fold} of {folds}, of {len(part)} {protocol.noun}s"
+    return stay, replace(go, origin=origin)
 
 
-def _check_classes(classes: Sequence[str], parts: Mapping[str, Part]) -> None:
+def _check_classes(classes: Sequence[str], parts: Mapping[str, Part[Labelled]]) -> None:
     seen = {name: set(part.labels.unique().tolist()) for name, part in parts.items()}
     for name, labels in seen.items():
         if unseen := sorted(labels - seen["train"]):

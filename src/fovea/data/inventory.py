@@ -1,4 +1,4 @@
-"""What is in the parts of a data set: images of each class, and copies of one another."""
+"""What is in the parts of a data set: samples of each class, and copies of one another."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from fovea.data.image.depth import Depth
-from fovea.data.image.parts import Part
+from fovea.data.parts import Labelled, Part
+
+Parts = Mapping[str, Part[Labelled]]
 
 _NAMES = {"train": "training", "val": "validation", "test": "test"}
 _CLASSES = 4  # listed of each part
@@ -17,10 +18,10 @@ _CLASSES = 4  # listed of each part
 
 @dataclass(frozen=True)
 class Copies:
-    """Images whose files have equal bytes.
+    """Samples of equal content: images whose files have equal bytes, equal texts.
 
     Args:
-        within: how many of each part repeat an image of the same part.
+        within: how many of each part repeat a sample of the same part.
         of_training: how many of each other part are in the training part too.
         ambiguous: how many have a copy in another class.
     """
@@ -36,53 +37,43 @@ class Inventory:
 
     Args:
         notes: lines about its files, and each part's size, origin and classes.
-        deviations: in what the parts depart from testing on images that were not trained on.
+        deviations: in what the parts depart from testing on samples that were not trained on.
         warnings: lines about what else is likely to spoil the numbers.
-        copies: ``None`` for a set without files of its own.
-        bits: in use in 16-bit grey images.
+        copies: ``None`` where it is not known which samples are equal.
     """
 
     notes: list[str]
     deviations: list[str]
     warnings: list[str]
     copies: Copies | None
-    bits: int
 
 
 def take_inventory(
-    parts: Mapping[str, Part],
+    parts: Parts,
     classes: Sequence[str],
-    found: Sequence[str],
-    depth: Depth,
-    flat: Mapping[int, int],
+    *,
+    noun: str = "image",
+    notes: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Inventory:
     """Describe the parts of a data set.
 
     Args:
         parts: as a run trains, validates and tests on them.
         classes: names in label order.
-        found: the source's own notes.
-        depth: of the training part's 16-bit files.
-        flat: channels of one value in all training images, with that value.
+        noun: what the samples are called.
+        notes, warnings: what else was found.
     """
     copies = _find_copies(parts)
     return Inventory(
-        notes=[*found, *(_describe(name, part, classes) for name, part in parts.items())],
-        deviations=_leaks(copies, parts),
-        warnings=[
-            *_repeats(copies),
-            *depth.warnings,
-            *(
-                f"channel {channel + 1} is {value} of 255 in every pixel of the training images"
-                for channel, value in flat.items()
-            ),
-        ],
+        notes=[*notes, *(_describe(name, part, classes) for name, part in parts.items())],
+        deviations=_leaks(copies, parts, noun),
+        warnings=[*_repeats(copies, noun), *warnings],
         copies=copies,
-        bits=depth.bits,
     )
 
 
-def _describe(name: str, part: Part, classes: Sequence[str]) -> str:
+def _describe(name: str, part: Part[Labelled], classes: Sequence[str]) -> str:
     counts = torch.bincount(part.labels, minlength=len(classes)).tolist()
     listed = [f"{name} {count}" for name, count in zip(classes, counts, strict=True)]
     if len(listed) > _CLASSES + 1:
@@ -91,7 +82,7 @@ def _describe(name: str, part: Part, classes: Sequence[str]) -> str:
     return f"{name} {len(part)}{origin}: {', '.join(listed)}"
 
 
-def _find_copies(parts: Mapping[str, Part]) -> Copies | None:
+def _find_copies(parts: Parts) -> Copies | None:
     content = {name: part.content for name, part in parts.items()}
     if "val" in parts and parts["val"].rows is parts["test"].rows:  # validated on the test part
         del content["val"]
@@ -104,8 +95,8 @@ def _find_copies(parts: Mapping[str, Part]) -> Copies | None:
         ),
         axis=0,
     )
-    images, classes = np.unique(pairs[:, 0], return_counts=True)
-    ambiguous = images[classes > 1]
+    contents, classes = np.unique(pairs[:, 0], return_counts=True)
+    ambiguous = contents[classes > 1]
     return Copies(
         within={name: len(ids) - len(np.unique(ids)) for name, ids in arrays.items()},
         of_training={
@@ -117,25 +108,25 @@ def _find_copies(parts: Mapping[str, Part]) -> Copies | None:
     )
 
 
-def _leaks(copies: Copies | None, parts: Mapping[str, Part]) -> list[str]:
+def _leaks(copies: Copies | None, parts: Parts, noun: str) -> list[str]:
     if copies is None:
         return []
     return [
-        f"{count} of {len(parts[name])} {_NAMES[name]} images "
-        + ("is a copy of a training image" if count == 1 else "are copies of training images")
+        f"{count} of {len(parts[name])} {_NAMES[name]} {noun}s "
+        + (f"is a copy of a training {noun}" if count == 1 else f"are copies of training {noun}s")
         for name, count in copies.of_training.items()
         if count
     ]
 
 
-def _repeats(copies: Copies | None) -> list[str]:
+def _repeats(copies: Copies | None, noun: str) -> list[str]:
     if copies is None:
         return []
     lines = [
-        f"images repeated within the {_NAMES[name]} part: {count}"
+        f"{noun}s repeated within the {_NAMES[name]} part: {count}"
         for name, count in copies.within.items()
         if count
     ]
     if copies.ambiguous:
-        lines.append(f"images with a copy in another class: {copies.ambiguous}")
+        lines.append(f"{noun}s with a copy in another class: {copies.ambiguous}")
     return lines

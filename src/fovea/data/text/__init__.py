@@ -1,0 +1,1 @@
+"""Labelled texts: split, made numbers of, and served in batches."""
