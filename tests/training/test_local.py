@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -92,6 +93,17 @@ def test_processes_listen_on_the_loopback_only(monkeypatch: pytest.MonkeyPatch) 
         assert {each.laddr.ip for each in opened} <= {"127.0.0.1", "::1"}
     finally:
         torch.distributed.destroy_process_group()
+
+
+@pytest.mark.skipif(not torch.set_flush_denormal(False), reason="the processor cannot flush them")
+def test_a_spawned_process_takes_denormals_for_zero_before_all_else() -> None:
+    strategy = pickle.dumps(LocalProcesses("spawn", threads=2))
+    try:
+        assert sys.float_info.min / 2 > 0
+        assert pickle.loads(strategy)._threads == 2
+        assert sys.float_info.min / 2 == 0
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def test_an_exception_ends_the_other_processes() -> None:

@@ -11,6 +11,7 @@ from torch.profiler import profile
 
 from fovea.config.build import build
 from fovea.training.assemble import assemble
+from fovea.training.process import prepare_process
 
 # The first pattern that is in an operator's name says what it is counted as.
 _KINDS = {
@@ -43,7 +44,7 @@ def measure_profile(config: Mapping[str, Any], threads: int) -> dict[str, float]
         Milliseconds a step by kind of operator, the largest first; what takes under 1 % together
         is in ``other``.
     """
-    torch.set_num_threads(threads)
+    prepare_process(threads)
     lab = assemble(config)
     lab.data.setup()
     model, loss = lab.task.model, cast("nn.Module", lab.task.loss)

@@ -31,6 +31,7 @@ from fovea.data.image.source import Images
 from fovea.optim.schedules import per_step
 from fovea.records import RunFolder
 from fovea.training.assemble import assemble, build_model
+from fovea.training.process import prepare_process
 from fovea.training.train import train
 
 _ENDLESS = 1000  # epochs; the bench ends a program when it has measured enough
@@ -131,6 +132,7 @@ def template_like(config: Mapping[str, Any], turns: Turns) -> None:
 
 def bare(config: Mapping[str, Any], turns: Turns) -> None:
     """Train with fovea's loader, network, optimizer and precision in a loop without Lightning."""
+    prepare_process()
     lab = assemble(config)
     lab.data.setup()
     loader = turns.of(lab.data.train_dataloader())

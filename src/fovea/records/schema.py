@@ -18,7 +18,7 @@ from annotated_types import Ge, Lt
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from fovea.config.errors import one_line
-from fovea.config.types import Epochs, NonNegativeFloat, PositiveInt, Seed
+from fovea.config.types import Epochs, NonNegativeFloat, PositiveInt, Processes, Seed
 
 Ended = Literal["finished", "failed", "interrupted"]
 Precision = Literal["32", "64", "16-mixed", "bf16-mixed"]
@@ -32,6 +32,12 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
+class Trainer(Part):
+    """The ``trainer`` node of a config: what is set of it before it is built."""
+
+    threads: Processes | None = None
+
+
 class Config(Part):
     """``config.yaml``: the resolved config. What a node holds is checked when it is built."""
 
@@ -42,7 +48,7 @@ class Config(Part):
     data: Node = {}
     model: Node = {}
     augment: Node = {}
-    trainer: Node = {}
+    trainer: Trainer = Trainer()
     loss: Node = {}
     optimizer: Node = {}
     schedule: Node = {}

@@ -20,7 +20,6 @@ from fovea.problems.probes import Probe
 from fovea.records import RunFolder
 from fovea.records.folder import REMEDY
 from fovea.records.schema import Checkpoint, mistake
-from fovea.training.processor import flush_denormals, keep_freed_memory
 from fovea.training.settings import TrainerSettings
 
 
@@ -42,8 +41,6 @@ def assemble(config: Mapping[str, Any]) -> Lab:
     Raises:
         FoveaError: the config or the data set does not allow it.
     """
-    keep_freed_memory()
-    flush_denormals()
     settings: TrainerSettings = build("trainer", config["trainer"])
     data: Data = build_with(
         "data",

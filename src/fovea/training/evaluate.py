@@ -17,8 +17,8 @@ from fovea.data.image.fingerprint import difference
 from fovea.problems.base import Task
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
+from fovea.training.process import process_of_run
 from fovea.training.quiet import quiet_libraries
-from fovea.training.restored import process_restored
 
 
 def evaluate(
@@ -42,7 +42,7 @@ def evaluate(
     config = _at(run.config, data_root)
     require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
-    with quiet_libraries():
+    with quiet_libraries(), process_of_run(config):
         return measure(_assembled(run, config), checkpoint)
 
 
@@ -76,7 +76,7 @@ def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]
         FoveaError: as of :func:`evaluate`.
     """
     checkpoint = load_checkpoint(run)
-    with quiet_libraries(), process_restored():
+    with quiet_libraries(), process_of_run(config):
         lab = _assembled(run, config)
         load_weights(lab.task, checkpoint["state_dict"])
         trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])

@@ -13,12 +13,14 @@ import socket
 import tempfile
 import weakref
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch.distributed
 from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy
 from torch.distributed import FileStore
+
+from fovea.training.process import prepare_process
 
 
 class ThisMachine(LightningEnvironment):
@@ -53,14 +55,23 @@ class LocalProcesses(DDPStrategy):
 
     Args:
         start_method: ``spawn`` or ``fork``.
+        threads: of torch in each; ``None`` leaves them to Lightning.
     """
 
-    def __init__(self, start_method: Literal["spawn", "fork"]) -> None:
+    def __init__(self, start_method: Literal["spawn", "fork"], threads: int | None = None) -> None:
         super().__init__(start_method=start_method)
+        self._threads = threads
         self._meeting = Path(tempfile.mkdtemp(prefix="fovea-"))
         weakref.finalize(self, shutil.rmtree, self._meeting, ignore_errors=True)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Arrive in a spawned process, where Lightning copies the weights before all else."""
+        self.__dict__.update(state)
+        prepare_process()
+
     def setup_distributed(self) -> None:
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)  # Lightning has divided the cores
         self.set_world_ranks()
         for library in ("GLOO", "NCCL"):
             os.environ.setdefault(f"{library}_SOCKET_IFNAME", _loopback())

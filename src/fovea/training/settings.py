@@ -220,7 +220,7 @@ class TrainerSettings:
             return Trainer(
                 accelerator=self.accelerator,
                 devices=self.devices,
-                strategy=LocalProcesses(method) if method else self.resolved_strategy,
+                strategy=LocalProcesses(method, self.threads) if method else self.resolved_strategy,
                 plugins=[ThisMachine()],
                 precision=precision,
                 deterministic=self.deterministic,

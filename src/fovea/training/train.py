@@ -11,7 +11,6 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-import torch
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.loggers import Logger
 
@@ -25,9 +24,9 @@ from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler
 from fovea.training.evaluate import measure
+from fovea.training.process import process_of_run
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
-from fovea.training.restored import process_restored
 from fovea.training.results import describe_machine, write_results
 from fovea.training.resume import Interrupted, take_up
 from fovea.training.settings import TrainerSettings
@@ -65,7 +64,7 @@ def train(
             run that had no record before and took no step leaves none.
     """
     recording = Recording(config, run, choices, overrides, arm)
-    with log_file(run.path / "train.log"), process_restored():
+    with log_file(run.path / "train.log"), process_of_run(config):
         try:
             with quiet_libraries():
                 if config["epochs"] == 0:
@@ -89,8 +88,6 @@ def _train_and_test(recording: Recording) -> tuple[dict[str, Any], Outcome]:
     reset_peak_memory()
     seed_everything(recording.config["seed"], verbose=False)
     lab = assemble(recording.config)
-    if lab.settings.threads:
-        torch.set_num_threads(lab.settings.threads)
     cost = _cost(lab)
     lab.data.setup()
     interrupted = take_up(recording.folder, lab)
