@@ -13,6 +13,7 @@ import pytest
 
 from fovea.config.errors import RecordError
 from fovea.records import RunFolder, all_runs, find_run, run_folder, write_atomic
+from fovea.records.history import from_one
 
 
 def recorded(outputs: Path, run_id: str, **summary: object) -> RunFolder:
@@ -41,9 +42,16 @@ def test_a_run_that_never_began_has_nothing(outputs: Path) -> None:
 
 def test_history_keeps_every_column_and_digit(outputs: Path) -> None:
     run = run_folder(outputs, "0123456789ab")
-    rows = [{"epoch": 0.0, "train/loss": 1 / 3}, {"epoch": 1.0, "train/loss": 0.1, "lr": 1e-08}]
+    rows = [{"epoch": 1.0, "train/loss": 1 / 3}, {"epoch": 2.0, "train/loss": 0.1, "lr": 1e-08}]
     run.write_history(rows)
     assert run.history() == rows
+
+
+def test_a_history_of_an_earlier_version_is_read_as_counted_from_1(outputs: Path) -> None:
+    run = run_folder(outputs, "0123456789ab")
+    run.write_history([{"epoch": 0, "step": 5}, {"epoch": 1, "step": 10}])
+    assert run.history() == [{"epoch": 1, "step": 5}, {"epoch": 2, "step": 10}]
+    assert from_one(run.history()) == run.history()
 
 
 @pytest.mark.parametrize(

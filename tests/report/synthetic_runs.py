@@ -51,7 +51,7 @@ def record(
     )
     folder.write("data.json", {"classes": names, "fingerprint": "f" * 64})
     trained = epochs if status == "finished" else epochs // 2
-    folder.write_history([_epoch(epoch, epochs, accuracy) for epoch in range(trained)])
+    folder.write_history([_epoch(epoch, epochs, accuracy) for epoch in range(1, trained + 1)])
     if status == "finished":
         labels = np.arange(20 * classes) % classes
         wrong = np.arange(len(labels)) >= round((accuracy or 0) * len(labels))
@@ -72,12 +72,12 @@ def predict(run: RunFolder, labels: ArrayLike, predictions: ArrayLike) -> None:
 
 
 def _epoch(epoch: int, epochs: int, accuracy: float | None) -> dict[str, float]:
-    share = (epoch + 1) / epochs
+    share = epoch / epochs
     reached = (accuracy or 0.5) * (1 - 0.5 ** (8 * share))
     diverged = accuracy is None and share > 0.5
     return {
         "epoch": epoch,
-        "step": 10 * (epoch + 1),
+        "step": 10 * epoch,
         "seconds": 0.5,
         "train/loss": float("nan") if diverged else 2 * (1 - 0.9 * share),
         "train/accuracy": reached + 0.02,

@@ -52,7 +52,7 @@ def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outputs: Path) -
 
 
 def finish(run: PlannedRun, accuracy: float) -> None:
-    run.folder.write_history([{"epoch": 0, "step": 5, "val/accuracy": accuracy / 2}])
+    run.folder.write_history([{"epoch": 1, "step": 5, "val/accuracy": accuracy / 2}])
     summary = {"status": "finished", "seconds": 1800.0, "metrics": {"test/accuracy": accuracy}}
     run.folder.write("summary.json", summary)
     git = {"sha": "3f40c4ce2455c3639d32a17452af0a7332e66ec4", "dirty": True}
@@ -101,13 +101,16 @@ def test_histories_are_published_and_kept(
     publish_experiment(runs)
     file = experiment / "histories.csv"
     first, second, third = (run.folder.id for run in runs[:3])
-    lines = ["id,epoch,step,val/accuracy", f"{first},0,5,0.405"]
-    lines += [f"{second},0,5,0.415", f"{third},0,5,0.355"]
+    lines = ["id,epoch,step,val/accuracy", f"{first},1,5,0.405"]
+    lines += [f"{second},1,5,0.415", f"{third},1,5,0.355"]
     assert file.read_text().splitlines() == lines
     monkeypatch.setenv("FOVEA_OUTPUTS", str(tmp_path / "another"))
     publish_experiment(plan_experiment("mine"))
     assert file.read_text().splitlines() == lines
-    file.write_text(lines[0] + f"\n{first},0,5,high\n")
+    file.write_text(file.read_text().replace(",1,5,", ",0,5,"))  # as earlier versions counted
+    publish_experiment(plan_experiment("mine"))
+    assert file.read_text().splitlines() == lines
+    file.write_text(lines[0] + f"\n{first},1,5,high\n")
     with pytest.raises(RecordError, match=r"histories.csv: run \w+: val/accuracy is no number"):
         publish_experiment(runs)
 

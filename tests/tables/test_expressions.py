@@ -13,9 +13,9 @@ from fovea.tables.expressions import Reading, parse
 QUANTITIES = of_record({})
 
 HISTORY = [
-    {"epoch": 0.0, "step": 10.0, "seconds": 2.0, "train/accuracy": 0.5, "val/loss": 1.0},
-    {"epoch": 1.0, "step": 20.0, "seconds": 1.5, "train/accuracy": 0.8, "val/loss": 0.25},
-    {"epoch": 2.0, "step": 30.0, "seconds": 1.5, "train/accuracy": 0.75, "val/loss": 0.5},
+    {"epoch": 1.0, "step": 10.0, "seconds": 2.0, "train/accuracy": 0.5, "val/loss": 1.0},
+    {"epoch": 2.0, "step": 20.0, "seconds": 1.5, "train/accuracy": 0.8, "val/loss": 0.25},
+    {"epoch": 3.0, "step": 30.0, "seconds": 1.5, "train/accuracy": 0.75, "val/loss": 0.5},
 ]
 
 
@@ -50,7 +50,7 @@ def test_what_was_not_recorded_is_nothing() -> None:
 
 
 def test_a_diverged_epoch_is_neither_best_nor_there() -> None:
-    rows = [*HISTORY, {"epoch": 3.0, "step": 40.0, "val/loss": math.nan}]
+    rows = [*HISTORY, {"epoch": 4.0, "step": 40.0, "val/loss": math.nan}]
     assert parse("best(val/loss)").read({}, rows, QUANTITIES) == Reading(0.25)
     assert parse("epochs_to(val/loss <= 0.1)").read({}, rows, QUANTITIES) == Reading(
         4, censored=True

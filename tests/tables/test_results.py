@@ -62,8 +62,8 @@ def run(outputs: Path) -> RunFolder:
     )
     folder.write_history(
         [
-            {"epoch": 0, "step": 5, "train/accuracy": 0.4},
-            {"epoch": 1, "step": 10, "train/accuracy": 0.6},
+            {"epoch": 1, "step": 5, "train/accuracy": 0.4},
+            {"epoch": 2, "step": 10, "train/accuracy": 0.6},
         ]
     )
     hardware = {"processor": "AMD EPYC", "cores": 2, "gpus": ["H200"]}

@@ -48,7 +48,7 @@ def left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_on_one_device_is_rank_0(trained: Callable[..., RunFolder]) -> None:
     run = trained("epochs=2")
     assert run.status == "finished"
-    assert [row["epoch"] for row in run.history()] == [0, 1]
+    assert [row["epoch"] for row in run.history()] == [1, 2]
     assert len(list((run.path / "csv").iterdir())) == 1
 
 

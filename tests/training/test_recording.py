@@ -65,7 +65,7 @@ def test_a_failure_is_recorded_and_raised(
     assert run.status == "failed"
     assert run.summary["error"] == "RuntimeError: the boiler burst"
     assert run.summary["seconds"] > 0
-    assert [row["epoch"] for row in run.history()] == [0]  # the epoch before is kept
+    assert [row["epoch"] for row in run.history()] == [1]  # the epoch before is kept
     assert "Traceback" in caplog.text
 
 

@@ -284,7 +284,7 @@ def test_what_cannot_be_taken_up_starts_anew_and_is_named(
     spoil(run)
     run_once(tmp_path / RUN)
     assert reason in caplog.text
-    assert [row["epoch"] for row in run.history()] == [0, 1, 2, 3]
+    assert [row["epoch"] for row in run.history()] == [1, 2, 3, 4]
     assert outcome(run) == outcome(run_once(tmp_path / "again"))
 
 

@@ -23,8 +23,8 @@ from fovea.training.tracking.history import replay
 from fovea.training.tracking.trackers import Csv, Outcome, RunInfo, TensorBoard, Tracker, Wandb
 
 ROWS = [
-    {"epoch": 0, "step": 20, "train/loss": 1.5, "val/accuracy": 0.5},
-    {"epoch": 1, "step": 40, "train/loss": 0.5, "val/accuracy": 0.75},
+    {"epoch": 1, "step": 20, "train/loss": 1.5, "val/accuracy": 0.5},
+    {"epoch": 2, "step": 40, "train/loss": 0.5, "val/accuracy": 0.75},
 ]
 
 
@@ -40,6 +40,7 @@ def test_csv(tmp_path: Path) -> None:
     curves = pd.read_csv(tmp_path / "csv" / "metrics.csv")
     assert curves["train/loss"].tolist() == [1.5, 0.5]
     assert curves["val/accuracy"].tolist() == [0.5, 0.75]
+    assert curves["epoch"].tolist() == [1, 2]
     assert curves["step"].tolist() == [19, 39]  # of the last step, from 0, as Lightning counts
 
 

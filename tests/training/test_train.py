@@ -99,7 +99,7 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
 
 def test_history_has_a_row_for_each_epoch(recorded: RunFolder) -> None:
     rows = recorded.history()
-    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert [row["step"] for row in rows] == [21, 42, 63]
     parts = {f"{part}/{name}" for part in ("train", "val") for name in ("loss", "accuracy")}
     validation = {"val/macro_f1", "val/top5_accuracy"}

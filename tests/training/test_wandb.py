@@ -171,14 +171,14 @@ def test_the_history_of_a_run_taken_up_has_neither_gaps_nor_doubles(
     told = offline_run(runs["taken_up"])
     trained = [item["epoch"] for item in told.history if "train/loss" in item]
     validated = [item["epoch"] for item in told.history if "val/loss" in item]
-    assert trained == validated == [0, 1, 2]
+    assert trained == validated == [1, 2, 3]
     assert told.exit_code == 0
 
 
 def test_summary_and_exit_code(first: OfflineRun, runs: dict[str, RunFolder]) -> None:
     recorded = runs["first"].summary
     assert first.summary.items() >= recorded["metrics"].items()
-    for key in ("best_epoch", "selected", "parameters", "macs", "steps"):
+    for key in ("best_epoch", "selected", "parameters", "macs", "steps", "seconds"):
         assert first.summary[key] == recorded[key]
     assert first.exit_code == 0
 
@@ -220,8 +220,8 @@ def test_the_next_run_is_one_of_its_own(runs: dict[str, RunFolder], first: Offli
     (record,) = second.of("run")
     assert record["run_id"] == runs["second"].id
     assert record["config"]["update"]["seed"] == 1
-    assert [item["epoch"] for item in second.history if "train/loss" in item] == [0]
-    assert [item["epoch"] for item in first.history if "train/loss" in item] == [0, 1]
+    assert [item["epoch"] for item in second.history if "train/loss" in item] == [1]
+    assert [item["epoch"] for item in first.history if "train/loss" in item] == [1, 2]
     assert second.exit_code == 0
 
 

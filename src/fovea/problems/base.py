@@ -242,8 +242,8 @@ class Task(LightningModule):
         self.tested = self._measure("test")
 
     def log_step(self) -> None:
-        """Tell loggers which optimizer step this epoch's metrics are of; Lightning counts calls."""
-        position = {"step": self.trainer.global_step - 1.0, "epoch": float(self.current_epoch)}
+        """Tell loggers which step, and epoch from 1, metrics are of; Lightning counts calls."""
+        position = {"step": self.trainer.global_step - 1.0, "epoch": self.current_epoch + 1.0}
         self.log_dict(position, batch_size=1, sync_dist=True)
 
     def _evaluate(self, stage: str, batch: Any) -> None:

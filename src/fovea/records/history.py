@@ -1,7 +1,8 @@
 """``history.csv``: a row per epoch, in order, with every metric that was logged of it.
 
-Columns: ``epoch``, counted from 0; ``step``, the optimizer steps to its end; ``seconds`` of its
+Columns: ``epoch``, counted from 1; ``step``, the optimizer steps to its end; ``seconds`` of its
 training; metrics by name. An empty cell was not logged; ``nan`` and ``inf`` are numbers that were.
+Earlier versions counted epochs from 0: a history that begins with 0 is read as if from 1.
 """
 
 from __future__ import annotations
@@ -33,6 +34,13 @@ def from_text(text: str) -> list[Row]:
     for line, (row, after) in enumerate(pairwise(history), 3):
         if after["epoch"] <= row["epoch"]:
             raise ValueError(f"line {line}: epoch {after['epoch']:g} is out of order")
+    return from_one(history)
+
+
+def from_one(history: list[Row]) -> list[Row]:
+    """Return a history, or that of an earlier version, with its epochs counted from 1."""
+    if history and history[0]["epoch"] == 0:
+        return [row | {"epoch": row["epoch"] + 1} for row in history]
     return history
 
 

@@ -147,7 +147,7 @@ def _curve(entry: Entry, most: int) -> dict[str, Any]:
     return {
         "at": list(range(len(kept))),
         "x": {
-            "epoch": [int(history[index]["epoch"]) + 1 for index in kept],
+            "epoch": [int(history[index]["epoch"]) for index in kept],
             "step": [int(history[index].get("step", 0)) for index in kept],
             "seconds": [_short(seconds[index]) for index in kept],
         },

@@ -114,7 +114,7 @@ class Expression:
     def _first(self, history: Sequence[Row]) -> Reading:
         """Return where the threshold is met first; censored at the last epoch where it is not."""
         spent = {
-            "epochs_to": [int(row["epoch"]) + 1 for row in history],
+            "epochs_to": [int(row["epoch"]) for row in history],
             "steps_to": [int(row["step"]) for row in history],
             "seconds_to": list(accumulate(row.get("seconds", math.nan) for row in history)),
         }[self.function or ""]

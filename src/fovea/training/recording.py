@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -111,7 +112,8 @@ class Recording:
         """
         self._end("finished", **summary, files=self.folder.sizes(_FILES))
         if outcome is not None:
-            self._tracker.report(outcome)
+            told = {**summary, "seconds": self.summary["seconds"]}
+            self._tracker.report(replace(outcome, summary=told))
         self._tracker.finish(0)
 
     def fail(self, error: BaseException) -> None:

@@ -12,6 +12,7 @@ from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import DataError, RecordError
 from fovea.data.image.fingerprint import difference
 from fovea.records import RunFolder
+from fovea.records.history import from_one
 from fovea.records.schema import Progress, mistake
 from fovea.training.assemble import Lab, load_checkpoint
 from fovea.training.tracking.environment import installed_versions
@@ -71,7 +72,7 @@ def take_up(run: RunFolder, lab: Lab) -> Interrupted | None:
                 log.info("resumed after %d epochs", len(own["history"]))
                 return Interrupted(
                     file=run.checkpoints / "last.ckpt",
-                    epochs=own["history"],
+                    epochs=from_one(own["history"]),
                     complete=own["complete"],
                     seconds=own["seconds"],
                     resolved=run.read("environment.json")["resolved"],

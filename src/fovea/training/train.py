@@ -202,8 +202,8 @@ def _test(
     """Test the selected weights once; return the run's summary, and what its tracker is told."""
     data, task, settings, run = lab.data, lab.task, lab.settings, recording.folder
     rows = run.history()
-    selected, epoch = _select(lab, rows)
-    metrics = {key: value for key, value in rows[epoch].items() if "/" in key}
+    selected, best = _select(lab, rows)
+    metrics = {key: value for key, value in best.items() if "/" in key}
     metrics |= measure(lab, load_checkpoint(run, selected))
     run.write("data.json", data.describe())  # streamed samples left out are known only now
     assert task.tested is not None
@@ -219,7 +219,7 @@ def _test(
         "predictions": f"{kind.__module__}.{kind.__qualname__}",
         "monitor": settings.watched(task).metric,
         "selected": selected,
-        "best_epoch": epoch + 1,
+        "best_epoch": int(best["epoch"]),
         "epochs": len(rows),
         "steps": int(rows[-1]["step"]),
         "diverged": not isfinite(rows[-1]["train/loss"]),
@@ -232,7 +232,6 @@ def _test(
     }
     pictures = data.pictures(range(min(_PICTURES, len(predictions))))
     return summary, Outcome(
-        summary=summary,
         pictures=drawn,
         samples=[(each, predictions.caption(row)) for row, each in enumerate(pictures)],
     )
@@ -253,18 +252,18 @@ def _cost(lab: Lab) -> dict[str, int]:
     return {"parameters": count_parameters(model), "macs": count_macs(model, *lab.data.example)}
 
 
-def _select(lab: Lab, rows: Sequence[Mapping[str, float]]) -> tuple[str, int]:
-    """Return which weights are tested (``best`` or ``last``) and the epoch they are of, from 0."""
+def _select(lab: Lab, rows: Sequence[Mapping[str, float]]) -> tuple[str, Mapping[str, float]]:
+    """Return which weights are tested (``best`` or ``last``), and the epoch they are of."""
     select, data = lab.config["select"], lab.data
     if select == "auto":
         select = "last" if data.validates_on_test or not data.has_validation else "best"
     if select == "last":
-        return "last", len(rows) - 1
+        return "last", rows[-1]
     watched = lab.settings.watched(lab.task)
-    best = 0
-    for epoch, row in enumerate(rows):
-        if watched.quantity.is_better(row[watched.metric], rows[best][watched.metric]):
-            best = epoch
+    best = rows[0]
+    for row in rows:
+        if watched.quantity.is_better(row[watched.metric], best[watched.metric]):
+            best = row
     return "best", best
 
 

@@ -66,6 +66,6 @@ def _panels(histories: Iterable[Sequence[Mapping[str, float]]], monitor: str) ->
 
 
 def _points(history: Sequence[Mapping[str, float]], metric: str) -> tuple[list[float], list[float]]:
-    """Return the epochs, from 1, that have a metric, and its values."""
+    """Return the epochs that have a metric, and its values."""
     rows = [row for row in history if metric in row]
-    return [row["epoch"] + 1 for row in rows], [row[metric] for row in rows]
+    return [row["epoch"] for row in rows], [row[metric] for row in rows]

@@ -49,7 +49,7 @@ class History(Logger):
         if "train/loss" in values:  # what comes last of an epoch
             shown = [key for key in row if "/" in key or key == "seconds"]
             text = "  ".join(f"{key} {row[key]:.4f}" for key in shown)
-            log.info("epoch %d: %s", epoch + 1, text)
+            log.info("epoch %d: %s", epoch, text)
 
     @rank_zero_only
     def log_hyperparams(self, params: dict[str, Any] | Namespace, *_: Any, **__: Any) -> None:

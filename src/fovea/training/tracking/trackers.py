@@ -42,12 +42,12 @@ class Outcome:
     """What a tracker is told of a run when it has been tested.
 
     Args:
-        summary: the run's summary.
+        summary: what the run's summary says of its training and test.
         pictures: PNG files of its predictions, by name.
         samples: some test samples, uint8 ``(H, W, C)``, and what was predicted of each.
     """
 
-    summary: Mapping[str, Any]
+    summary: Mapping[str, Any] = field(default_factory=dict)
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     samples: Sequence[tuple[NDArray[np.uint8], str]] = ()
 
