@@ -518,20 +518,31 @@ def test_runs_that_saw_other_data_are_told(cell: MakeCell) -> None:
     )
 
 
-def test_runs_of_different_precisions_are_named(cell: MakeCell) -> None:
+@pytest.mark.parametrize(
+    ("key", "values", "note"),
+    [
+        ("precision", ("32", "bf16-mixed"), "in different precisions (32, bf16-mixed)"),
+        (
+            "hardware_class",
+            ("cpu avx512", "cuda NVIDIA H100"),
+            "on hardware of different classes (cpu avx512, cuda NVIDIA H100)",
+        ),
+    ],
+)
+def test_runs_of_different_precisions_or_hardware_are_named(
+    cell: MakeCell, key: str, values: tuple[str, str], note: str
+) -> None:
     (made,) = accuracies(cell, mlp=[0.9, 0.8, 0.7])
-    resolved = dict(zip(made.results, ("32", "bf16-mixed", ""), strict=True))
+    resolved = dict(zip(made.results, (*values, ""), strict=True))
     results = {
-        seed: replace(result, provenance=result.provenance | {"precision": resolved[seed]})
+        seed: replace(result, provenance=result.provenance | {key: resolved[seed]})
         for seed, result in made.results.items()
     }
     mixed = Cell(made.values, made.runs, results)
-    assert "mlp: its runs were trained in different precisions (32, bf16-mixed)" in (
-        build([mixed]).notes
-    )
-    same = {seed: each for seed, each in results.items() if resolved[seed] != "32"}
+    assert f"mlp: its runs were trained {note}" in build([mixed]).notes
+    same = {seed: each for seed, each in results.items() if resolved[seed] != values[0]}
     assert not any(
-        "precision" in note for note in build([Cell(made.values, made.runs, same)]).notes
+        "different" in note for note in build([Cell(made.values, made.runs, same)]).notes
     )
 
 

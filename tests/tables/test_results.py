@@ -15,7 +15,7 @@ from fovea.records import RunFolder, run_folder
 from fovea.tables.expressions import Reading
 from fovea.tables.results import Result, from_record, from_text, published, to_text
 
-LATER = ("precision", "threads", "numerics")
+LATER = ("precision", "threads", "numerics", "hardware_class")
 TO_HALF = "epochs_to(train/accuracy >= 0.5)"
 RESULT = Result(
     id="0123456789ab",
@@ -36,6 +36,7 @@ RESULT = Result(
         "precision": "bf16-mixed",
         "threads": "2",
         "numerics": "5",
+        "hardware_class": "cpu avx512",
     },
     arm="mine",
     overrides="model=mlp optimizer.lr=0.1",
@@ -77,7 +78,7 @@ def run(outputs: Path) -> RunFolder:
             "hardware": hardware,
             "threads": 4,
             "numerics": 3,
-            "resolved": {"precision": "32", "strategy": "auto", "compile": False},
+            "resolved": {"precision": "32", "strategy": "auto", "hardware": "cuda H200"},
         },
     )
     folder.write("data.json", {"fingerprint": "d1d2"})
@@ -110,6 +111,7 @@ def test_a_result_of_a_record(run: RunFolder) -> None:
         "precision": "32",
         "threads": "4",
         "numerics": "3",
+        "hardware_class": "cuda H200",
     }
 
 
@@ -143,7 +145,7 @@ def test_rows_from_before_later_columns_stay_as_they_are() -> None:
     both = to_text([old, replace(RESULT, id="bbb")], [])
     heading, first, _ = (line.split(",") for line in both.splitlines())
     place = heading.index("data") + 1
-    assert heading[place : place + 4] == [*LATER, "notes"]
+    assert heading[place : place + 5] == [*LATER, "notes"]
     assert first[-1] == text.splitlines()[1].rpartition(",")[2]
     assert from_text(both)[RESULT.id].provenance == known | dict.fromkeys(LATER, "")
 
@@ -183,7 +185,7 @@ def test_what_is_changed_by_hand_is_found(old: str, new: str) -> None:
     [
         (lambda text: "", "no heading, or columns are missing"),
         (lambda text: text.replace("digest", "digset"), "no heading, or columns are missing"),
-        (lambda text: text + "a,b\n", "line 3: 2 values for 18 columns"),
+        (lambda text: text + "a,b\n", "line 3: 2 values for 19 columns"),
         (lambda text: text + text.splitlines()[1] + "\n", "line 3: run 0123456789ab occurs twice"),
         (lambda text: text[:-3] + "\n", r"line 2 \(run 0123456789ab\): was changed"),
     ],

@@ -16,9 +16,11 @@ import pytest
 import torch
 
 from fovea import __version__
+from fovea.training.settings import TrainerSettings
 from fovea.training.tracking import environment as module
 from fovea.training.tracking.environment import (
     environment,
+    hardware_class,
     has_fast_bfloat16,
     peak_memory_mib,
     reset_peak_memory,
@@ -126,6 +128,32 @@ def test_bfloat16_is_fast_where_the_processor_says_so() -> None:
     flags = cpuinfo.read_text() if cpuinfo.is_file() else ""
     assert has_fast_bfloat16("cpu") == ("avx512_bf16" in flags or "amx_bf16" in flags)
     assert not has_fast_bfloat16("mps")
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        ("avx2 avx512f avx512_bf16 amx_tile amx_bf16", "cpu amx"),
+        ("avx2 avx512f avx512_bf16", "cpu avx512_bf16"),
+        ("sse4_2 avx2 avx512f avx512vl", "cpu avx512"),
+        ("sse4_2 avx2", "cpu avx2"),
+        ("fp asimd evtstrm", "cpu neon"),
+    ],
+)
+def test_a_processor_is_of_the_class_of_its_vectors(
+    monkeypatch: pytest.MonkeyPatch, flags: str, found: str
+) -> None:
+    monkeypatch.setattr(module, "_cpuinfo", lambda: f"flags\t: fpu {flags}\n")
+    assert hardware_class("cpu") == found
+    assert has_fast_bfloat16("cpu") == ("bf16" in flags)
+
+
+def test_a_gpu_is_a_class_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "NVIDIA H100")
+    assert TrainerSettings().resolved_hardware == "cuda NVIDIA H100"
+    assert TrainerSettings(accelerator="mps").resolved_hardware == "mps"
+    assert TrainerSettings(accelerator="cpu").resolved_hardware.startswith("cpu ")
 
 
 def test_the_age_of_a_process() -> None:

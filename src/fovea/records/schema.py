@@ -177,11 +177,12 @@ class Hardware(Part):
 
 
 class Resolved(Part):
-    """What each ``auto`` became."""
+    """What each ``auto`` became, and the class of the hardware, for instance ``cpu avx512``."""
 
     precision: Precision | None = None
     strategy: str = ""
     compile: bool = False
+    hardware: str = ""
 
 
 class Environment(Part):

@@ -17,6 +17,10 @@ from fovea.tables.verdicts import Kind
 
 _COUNTED = 20  # more seeds than these are not written out in a command
 _SHARE = "10 % of the published error rate (at least 0.1, at most 1 point)"
+_MIXED = {  # provenance that changes numbers a little, and what a cell of several says
+    "precision": "in different precisions",
+    "hardware_class": "on hardware of different classes",
+}
 _VERDICTS: dict[Kind | str, str] = {
     "reproduced": "reproduced: the 90 % interval of d lies within ±m (equivalence at 5 %; never "
     "at n = 2)",
@@ -123,9 +127,10 @@ def _of_runs(members: Sequence[tuple[str, Cell]]) -> Iterator[str]:
         own = [note for result in results for note in (*result.outdated, *result.notes)]
         if len({result.provenance.get("data") for result in results}) > 1:
             own.append("its runs did not all see the same data (fingerprints differ)")
-        precisions = sorted({each.provenance.get("precision", "") for each in results} - {""})
-        if len(precisions) > 1:
-            own.append(f"its runs were trained in different precisions ({', '.join(precisions)})")
+        for key, how in _MIXED.items():
+            found = sorted({each.provenance.get(key, "") for each in results} - {""})
+            if len(found) > 1:
+                own.append(f"its runs were trained {how} ({', '.join(found)})")
         for note in dict.fromkeys(own):
             noted.setdefault(note, []).append(label)
     for note, labels in noted.items():

@@ -26,7 +26,8 @@ from fovea.tables.expressions import Reading, parse
 
 FILE = "results.csv"
 _PROVENANCE = ("hardware", "versions", "code", "uncommitted", "data")
-_LATER = ("precision", "threads", "numerics")  # provenance that earlier files lack
+# Provenance that earlier files lack.
+_LATER = ("precision", "threads", "numerics", "hardware_class")
 _FIRST = ("id", "arm", "overrides", "seed", *_PROVENANCE, "notes")
 _DIGEST = "digest"
 _NOTES = " ;; "
@@ -42,8 +43,8 @@ class Result:
         values: metrics, other numbers of its summary, and computed expressions, by name.
         notes: where it departs from the house's protocol.
         provenance: ``hardware``, ``versions``, ``code`` (commit), ``uncommitted`` (changes beside
-            it), ``data`` (fingerprint), ``precision`` (as resolved), ``threads`` and ``numerics``
-            (:mod:`fovea.config.numerics`), as text.
+            it), ``data`` (fingerprint), ``precision`` (as resolved), ``threads``, ``numerics``
+            (:mod:`fovea.config.numerics`) and ``hardware_class``, as text.
         arm: the names of its arms, in an experiment that has such.
         overrides: what tells its config from those of the experiment's other cells.
         outdated: what has changed since, as notes: fovea's numbers, or keys of its config, if it
@@ -218,6 +219,7 @@ def _provenance(run: RunFolder) -> dict[str, str]:
     git = environment.get("git", {})
     packages = environment.get("packages", {})
     threads = environment.get("threads")
+    resolved = environment.get("resolved", {})
     machine = [
         hardware.get("processor"),
         f"{hardware.get('cores')} cores",
@@ -230,7 +232,8 @@ def _provenance(run: RunFolder) -> dict[str, str]:
         "code": git.get("sha") or "",
         "uncommitted": {True: "yes", False: "no"}.get(git.get("dirty"), ""),
         "data": run.read("data.json").get("fingerprint", ""),
-        "precision": environment.get("resolved", {}).get("precision") or "",
+        "precision": resolved.get("precision") or "",
         "threads": str(threads) if threads else "",
         "numerics": str(environment.get("numerics") or ""),
+        "hardware_class": resolved.get("hardware", ""),
     }

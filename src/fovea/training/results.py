@@ -21,6 +21,7 @@ def describe_machine(run: RunFolder, lab: Lab) -> None:
         "precision": settings.resolved_precision,
         "strategy": settings.resolved_strategy,
         "compile": settings.compile,
+        "hardware": settings.resolved_hardware,
     }
     uncommitted = uncommitted_diff()
     code = {"code": code_of(lab.config), "numerics": NUMERICS}

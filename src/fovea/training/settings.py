@@ -29,7 +29,7 @@ from fovea.problems.base import Stepping, Task
 from fovea.records.quantities import Quantity, find
 from fovea.training.checkpoints import Watched, require_measured
 from fovea.training.local import LocalProcesses, ThisMachine
-from fovea.training.tracking.environment import has_fast_bfloat16
+from fovea.training.tracking.environment import hardware_class, has_fast_bfloat16
 from fovea.training.tracking.progress import ProgressBar
 
 _START_METHODS: dict[str, Literal["spawn", "fork"]] = {"ddp_spawn": "spawn", "ddp_notebook": "fork"}
@@ -113,13 +113,22 @@ class TrainerSettings:
         """What ``precision`` means on this machine."""
         if self.precision != "auto":
             return str(self.precision)
-        gpu = self.accelerator in ("auto", "gpu", "cuda") and torch.cuda.is_available()
-        return "bf16-mixed" if has_fast_bfloat16("cuda" if gpu else "cpu") else "32"
+        return "bf16-mixed" if has_fast_bfloat16(self._resolved_accelerator) else "32"
 
     @property
-    def _on_cpu(self) -> bool:
-        there = torch.cuda.is_available() or torch.backends.mps.is_available()
-        return self.accelerator == "cpu" or (self.accelerator == "auto" and not there)
+    def resolved_hardware(self) -> str:
+        """The class of what trains, as :func:`hardware_class` returns it."""
+        return hardware_class(self._resolved_accelerator)
+
+    @property
+    def _resolved_accelerator(self) -> str:
+        """What ``accelerator`` means on this machine."""
+        if self.accelerator in ("auto", "gpu"):
+            if torch.cuda.is_available():
+                return "cuda"
+            if torch.backends.mps.is_available():
+                return "mps"
+        return "cpu" if self.accelerator == "auto" else self.accelerator
 
     @property
     def resolved_strategy(self) -> str:
@@ -209,7 +218,7 @@ class TrainerSettings:
             or (self.progress_bar == "auto" and sys.stderr.isatty() and not os.environ.get("CI"))
         )
         precision: Any = self.resolved_precision
-        if precision == "16-mixed" and self._on_cpu:
+        if precision == "16-mixed" and self._resolved_accelerator == "cpu":
             raise ConfigError(
                 "trainer.precision=16-mixed: a CPU would compute in bfloat16; "
                 "set trainer.precision=bf16-mixed or 32"

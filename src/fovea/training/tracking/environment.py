@@ -29,6 +29,15 @@ _PACKAGES = (
     "numpy",
     "pillow",
 )
+_VECTORS = {  # classes by what /proc/cpuinfo, or macOS, calls them, the best first
+    "amx_bf16": "amx",
+    "avx512_bf16": "avx512_bf16",
+    "avx512f": "avx512",
+    "avx2": "avx2",
+    "sve": "sve",
+    "asimd": "neon",
+    "arm64": "neon",
+}
 _SOURCE = Path(__file__).resolve().parents[4]
 
 
@@ -105,20 +114,40 @@ def has_fast_bfloat16(accelerator: str) -> bool:
     """
     if accelerator == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if accelerator != "cpu" or not (cpuinfo := Path("/proc/cpuinfo")).is_file():
-        return False
-    text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    return "avx512_bf16" in text or "amx_bf16" in text
+    return hardware_class(accelerator) in ("cpu amx", "cpu avx512_bf16")
+
+
+def hardware_class(accelerator: str) -> str:
+    """Return what of the hardware numbers hang on: ``cuda NAME``, ``mps``, ``cpu VECTORS``.
+
+    Kernels for other vector instructions add in another order.
+
+    Args:
+        accelerator: as of :func:`has_fast_bfloat16`.
+    """
+    if accelerator == "cuda" and torch.cuda.is_available():
+        return f"cuda {torch.cuda.get_device_name()}"
+    if accelerator != "cpu":
+        return accelerator
+    flags = {platform.machine(), *_cpuinfo().split()}
+    known = (name for flag, name in _VECTORS.items() if flag in flags)
+    return f"cpu {next(known, torch.backends.cpu.get_cpu_capability().lower())}"
 
 
 def processor() -> str:
     """Return the name of the processor."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in _cpuinfo().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or "unknown"
+
+
+def _cpuinfo() -> str:
+    """Return what Linux says of the processor; '' on other systems."""
+    try:
+        return Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _version(package: str) -> str | None:
