@@ -11,6 +11,7 @@ import pytest
 
 from fovea.config import paths
 from fovea.config.identity import difference, reduced, relocated, run_id, scientific
+from fovea.config.keys import targets
 from fovea.config.options import options, stated
 from fovea.config.schema import GROUPS
 from fovea.config.signatures import MISSING, signature
@@ -168,7 +169,7 @@ def test_the_defaults_of_signatures_stay() -> None:
     found: dict[str, dict[str, Any]] = {}
     for group in GROUPS:
         for option in options(group):
-            for target in _targets(stated(group, option)):
+            for _, target in targets(stated(group, option)):
                 arguments = signature(target) or {}
                 found[f"{group}/{option}: {target.rpartition('.')[2]}"] = {
                     name: json.loads(json.dumps(each.default))
@@ -177,13 +178,6 @@ def test_the_defaults_of_signatures_stay() -> None:
                 }
     pinned = json.loads(DEFAULTS.read_text())
     assert found == pinned
-
-
-def _targets(node: Any) -> list[str]:
-    if not isinstance(node, dict):
-        return []
-    own = [node["_target_"]] if "_target_" in node else []
-    return [*own, *(target for value in node.values() for target in _targets(value))]
 
 
 def test_every_option_is_found_by_its_files() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fovea.config.keys import targets
 from fovea.config.signatures import source_file
 from fovea.config.trust import is_within, named
 
@@ -41,15 +42,13 @@ def code_of(config: Mapping[str, Any]) -> dict[str, str]:
     not, and those of :func:`foreign_code`.
     """
     training = {key: node for key, node in config.items() if key != "probe"}  # it measures only
-    modules = [_TRAINING, *(target.rpartition(".")[0] for target in targets(training))]
-    return code_of_modules(modules) | foreign_code(training)
+    return code_of_modules([_TRAINING, *_modules(training)]) | foreign_code(training)
 
 
 def foreign_code(config: Mapping[str, Any]) -> dict[str, str]:
     """Return a digest of each module of a package that the user trusts and a target lies in."""
     own = named()
-    modules = {target.rpartition(".")[0] for target in targets(config)}
-    files = {module: source_file(module) for module in modules if is_within(module, own)}
+    files = {each: source_file(each) for each in _modules(config) if is_within(each, own)}
     return {name: _read(file)[0] for name, file in sorted(files.items()) if file is not None}
 
 
@@ -75,13 +74,9 @@ def changed_modules(before: Mapping[str, str], now: Mapping[str, str]) -> list[s
     return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
-def targets(node: Any) -> Iterator[str]:
-    """Yield what is named as a target anywhere in a config."""
-    if isinstance(node, Mapping):
-        if isinstance(target := node.get("_target_"), str):
-            yield target
-        for value in node.values():
-            yield from targets(value)
+def _modules(config: Mapping[str, Any]) -> list[str]:
+    """Return the modules of what a config names as targets."""
+    return [str(target).rpartition(".")[0] for _, target in targets(config)]
 
 
 def _file(module: str) -> Path | None:

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fovea.config.errors import ConfigError
+from fovea.config.keys import look_up
 from fovea.config.options import stated
 from fovea.config.renamed import current_keys
 from fovea.config.schema import GROUPS, Root
@@ -199,10 +200,8 @@ def _argument(key: str, config: Mapping[str, Any]) -> Argument | None:
 def _stated_target(path: str, config: Mapping[str, Any]) -> str | None:
     """Return the ``_target_`` that the option's own file states at a path of its group."""
     group, *below = path.split(".")
-    node: Any = stated(group, str(config[group])) if group in config else None
-    for part in below:
-        node = node.get(part) if isinstance(node, Mapping) else None
-    return node.get("_target_") if isinstance(node, Mapping) else None
+    tree = stated(group, str(config[group])) if group in config else {}
+    return look_up(tree, ".".join([*below, "_target_"]))
 
 
 def _canonical(value: Any) -> Any:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fovea.config.code import foreign_code, targets
+from fovea.config.code import foreign_code
+from fovea.config.keys import targets
 
 Config = Mapping[str, Any]
 
@@ -33,7 +34,7 @@ class Change:
 
 
 def _uses(*names: str) -> Callable[[Config], bool]:
-    return lambda config: any(target in names for target in targets(config))
+    return lambda config: any(target in names for _, target in targets(config))
 
 
 def _is_fractional(config: Config) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from fovea.config import paths
 from fovea.config.errors import ConfigError
 from fovea.config.files import read_yaml
+from fovea.config.keys import walk
 
 _OF_A_PROBLEM = ("task", "loss", "augment")  # groups whose option goes with the data
 
@@ -103,19 +103,13 @@ def complete_override(prefix: str) -> list[str]:
     return [*(f"{name}=" for name in groups()), *nodes, *plain]
 
 
-def _keys_of_group(group: str) -> Iterator[str]:
+def _keys_of_group(group: str) -> list[str]:
     """Return the dotted keys of any option of a group."""
-    keys: set[str] = set()
-    for option in options(group):
-        keys.update(_dotted(stated(group, option), f"{group}."))
-    return iter(sorted(keys))
-
-
-def _dotted(node: dict[str, object], prefix: str) -> Iterator[str]:
-    for key, value in node.items():
-        if key == "defaults" or key.startswith("_"):
-            continue
-        if isinstance(value, dict):
-            yield from _dotted(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key
+    trees = (stated(group, option) for option in options(group))
+    keys = {
+        key
+        for tree in trees
+        for key, value in walk(tree, f"{group}.")
+        if "._" not in key and not isinstance(value, dict)
+    }
+    return sorted(keys)

@@ -25,6 +25,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from fovea.config.compose import compose_run
 from fovea.config.errors import ConfigError, FoveaError, did_you_mean, one_line
+from fovea.config.keys import walk
 from fovea.config.options import groups, options
 from fovea.config.renamed import advice_on_option
 
@@ -278,13 +279,6 @@ def _known_keys(arguments: Sequence[str]) -> list[str]:
     known = groups()
     chosen = [item for item in arguments if item.partition("=")[0] in known and "," not in item]
     try:
-        return [*known, *_dotted(compose_run(chosen), "")]
+        return [*known, *(key for key, _ in walk(compose_run(chosen)))]
     except (HydraException, OmegaConfBaseException):
         return known
-
-
-def _dotted(node: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for key, value in node.items():
-        yield prefix + key
-        if isinstance(value, Mapping):
-            yield from _dotted(value, f"{prefix}{key}.")

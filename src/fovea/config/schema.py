@@ -8,7 +8,7 @@ a second instead of the imports.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Never
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, cr
 
 from fovea.config import types
 from fovea.config.errors import ConfigError, did_you_mean, one_line, shortened
+from fovea.config.keys import walk
 from fovea.config.renamed import advice
 from fovea.config.signatures import signature
 
@@ -73,7 +74,7 @@ def validate(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: an unknown key, a wrong type, a value out of range, or an impossible pair.
     """
-    for path, value in _leaves(config):
+    for path, value in walk(config):
         if value == "???":
             raise ConfigError(f"{path}: no value; add {path}=… to the command")
     _check(Root, config, path="")
@@ -194,14 +195,6 @@ def _is_stop(node: Any) -> bool:
     value = node["value"]
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return isinstance(node["metric"], str) and number
-
-
-def _leaves(node: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 @cache

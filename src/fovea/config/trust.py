@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -19,6 +20,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from fovea.config.errors import ConfigError
+from fovea.config.keys import targets
 
 
 class Kind(NamedTuple):
@@ -82,9 +84,10 @@ def require_trusted(config: Mapping[str, Any], where: str = "") -> None:
         ConfigError: a target's package is not trusted, or does not fit there.
     """
     for group in KINDS:
-        for kind, path, target in _targets(config.get(group), group, group):
+        for path, target in targets(config.get(group), (group,)):
+            kind = reduce(lambda around, key: kind_of(key, around), path)
             if reason := refusal(kind, target):
-                raise ConfigError(line(path, target, reason, where))
+                raise ConfigError(line(".".join(path), target, reason, where))
 
 
 def refusal(kind: str, target: Any) -> str | None:
@@ -154,18 +157,6 @@ def _read(file: Path | None) -> list[str]:
         return file.read_text(encoding="utf-8", errors="replace").splitlines() if file else []
     except OSError:
         return []
-
-
-def _targets(node: Any, kind: str, path: str) -> Iterator[tuple[str, str, Any]]:
-    """Yield the kind, the place and the name of every target in a node."""
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            yield kind, path, node["_target_"]
-        for key, value in node.items():
-            yield from _targets(value, kind_of(str(key), kind), f"{path}.{key}")
-    elif isinstance(node, list | tuple):
-        for index, value in enumerate(node):
-            yield from _targets(value, kind, f"{path}.{index}")
 
 
 def find_top_level(name: str) -> ModuleSpec | None:

@@ -31,6 +31,7 @@ from fovea.config.errors import ConfigError, did_you_mean, one_line
 from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
 from fovea.config.identity import REPEATS, Scientific, run_id, scientific, settings
+from fovea.config.keys import look_up
 from fovea.config.options import defaults_of
 from fovea.config.overrides import expand, explained, from_mapping, parse, require_few
 from fovea.config.paths import conf, experiment, experiment_names
@@ -91,10 +92,7 @@ class PlannedRun:
             return self.arm or "–"
         if key in self.choices:
             return self.choices[key]
-        node: Any = self.config
-        for part in key.split("."):
-            node = node.get(part) if isinstance(node, dict) else None
-        return str(node)
+        return str(look_up(self.config, key))
 
 
 def plan(

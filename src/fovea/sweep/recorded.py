@@ -8,9 +8,9 @@ from contextlib import suppress
 from typing import Any
 
 from fovea.config import paths
-from fovea.config.code import targets
 from fovea.config.errors import RecordError
 from fovea.config.identity import Scientific, reduced, run_id
+from fovea.config.keys import targets
 from fovea.config.options import stated
 from fovea.config.printing import say
 from fovea.config.schema import GROUPS
@@ -53,8 +53,8 @@ def _gone(name: str) -> str:
             node = stated(group, option)
             if not node:
                 return f"there is no option {group}={option}"
-            for target in targets(node):
-                package = target.partition(".")[0]
+            for _, target in targets(node):
+                package = str(target).partition(".")[0]
                 if package.isidentifier() and find_top_level(package) is None:
                     trust = f"FOVEA_TRUST={package}"
                     return f"no package '{package}', or it is not trusted ({trust})"

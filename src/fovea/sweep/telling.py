@@ -8,8 +8,10 @@ from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError, did_you_mean
+from fovea.config.keys import look_up
 from fovea.config.numerics import changes_of_record
 from fovea.config.printing import say
+from fovea.config.signatures import MISSING
 from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun, differing, pairs
 from fovea.tables.build import build_table
@@ -141,12 +143,7 @@ def _pair(run: PlannedRun, definition: TableDefinition) -> str | None:
 def _has(run: PlannedRun, key: str) -> bool:
     if key in run.choices or (key == "arm" and run.arm is not None):
         return True
-    node: object = run.config
-    for part in key.split("."):
-        if not isinstance(node, dict) or part not in node:
-            return False
-        node = node[part]
-    return True
+    return look_up(run.config, key, MISSING) is not MISSING
 
 
 def _values(run: PlannedRun, definition: TableDefinition, swept: Sequence[str]) -> dict[str, str]:
