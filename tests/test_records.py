@@ -47,6 +47,13 @@ def test_history_keeps_every_column_and_digit(outputs: Path) -> None:
     assert run.history() == rows
 
 
+def test_threads_that_a_record_asks_for_are_a_number(outputs: Path) -> None:
+    run = run_folder(outputs, "0123456789ab")
+    run.write("config.yaml", {"trainer": {"threads": 10**9, "devices": 1}})
+    with pytest.raises(RecordError, match=r"config\.yaml: trainer\.threads: should be less than"):
+        _ = run.config
+
+
 def test_a_history_of_an_earlier_version_is_read_as_counted_from_1(outputs: Path) -> None:
     run = run_folder(outputs, "0123456789ab")
     run.write_history([{"epoch": 0, "step": 5}, {"epoch": 1, "step": 10}])

@@ -66,7 +66,7 @@ class LocalProcesses(DDPStrategy):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Arrive in a spawned process, where Lightning copies the weights before all else."""
-        self.__dict__.update(state)
+        vars(self).update(state)
         prepare_process()
 
     def setup_distributed(self) -> None:
