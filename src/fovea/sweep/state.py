@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
-from typing import Literal
+from typing import Any, Literal
 
 from fovea.config.errors import RecordError
 from fovea.config.identity import REPEATS, Scientific, of_option
@@ -82,7 +82,7 @@ class States:
             where = damage.removeprefix(f"{run.folder.path}/")
             return State("damaged", f"{where}; trained again")
         summary = run.folder.summary
-        epochs, seconds = _behind(run.folder)
+        epochs, seconds = _behind(run.folder, summary)
         if status == "finished":
             return self._finished(run, seconds, epochs)
         if status == "running":
@@ -138,11 +138,11 @@ class Costs:
         self._epochs: dict[str, list[float]] = {}
         for folder in {folder.id: folder for folder in folders}.values():
             with suppress(RecordError, OSError):
-                config = recorded_config(folder)
-                if seconds := _seconds_per_epoch(folder):
+                config, finished = recorded_config(folder), folder.status == "finished"
+                summary = folder.summary if finished else {}
+                if seconds := _seconds_per_epoch(folder, summary):
                     self.learn(config, seconds)
-                if folder.status == "finished":
-                    self.learn_epochs(config, folder.summary.get("epochs", 0))
+                self.learn_epochs(config, summary.get("epochs", 0))
 
     def learn(self, config: Scientific, seconds_per_epoch: float) -> None:
         """Take a run's time for that of all that do the same work."""
@@ -162,11 +162,11 @@ class Costs:
         return fmean(known) * max(fmean(ended) - epochs, 0)
 
 
-def _seconds_per_epoch(folder: RunFolder) -> float | None:
-    """Return what an epoch takes; of a finished run, with all it does besides training."""
-    if folder.status == "finished":
-        epochs = folder.summary.get("epochs")
-        return folder.summary.get("seconds", 0.0) / epochs if epochs else None
+def _seconds_per_epoch(folder: RunFolder, summary: Mapping[str, Any]) -> float | None:
+    """Return what an epoch takes; by the summary of a finished run, with all it does besides."""
+    if summary:
+        epochs = summary.get("epochs")
+        return summary.get("seconds", 0.0) / epochs if epochs else None
     told = [row["seconds"] for row in folder.history() if "seconds" in row]
     return fmean(told) if told else None
 
@@ -186,9 +186,9 @@ def _cell(config: Scientific) -> str:
     return json.dumps([(key, config[key]) for key in config if key not in REPEATS])
 
 
-def _behind(folder: RunFolder) -> tuple[int, float | None]:
+def _behind(folder: RunFolder, summary: Mapping[str, Any]) -> tuple[int, float | None]:
     """Return the epochs behind a run, and its seconds: until it ends, those of its epochs."""
-    seconds = folder.summary.get("seconds")
+    seconds = summary.get("seconds")
     history = folder.history()
     if seconds is None and history:
         seconds = sum(row.get("seconds", 0.0) for row in history)
