@@ -97,7 +97,7 @@ OVERRIDES = [
         "train data.folds=5 data.fold=4,5",
         "data.fold=5: data.folds=5 are 0 to 4 [in: ",
     ),
-    train("data.folds=200", "data.folds=200: no class has so many of the 1437 training samples"),
+    train("data.folds=200", "data.folds=200: no class has 200 of the 1437 training samples"),
     train("data.val_fraction=0.9999", "data.val_fraction=0.9999: no stratified split of 1437"),
     train("seed=range(0,1000000000000)", "1,000,000,000,000 runs: more than the 10,000 of one"),
     train("seed=range(0,1,0)", "seed=range(0,1,0): a range that never ends"),

@@ -29,6 +29,7 @@ OF_IMAGES = {"in_channels": 3, "image_size": 32}
 OF_TEXTS = {"vocabulary": 20, "vectors": None}
 NEEDED = {
     "image_folder": ["data.source.folder=pictures"],
+    "image_csv": ["data.source.file=pictures.csv"],
     "huggingface": ["data.source.folder=parquet"],
     "text_folder": ["data.source.folder=texts"],
     "text_csv": ["data.source.file=texts.csv"],

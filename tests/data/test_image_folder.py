@@ -86,6 +86,15 @@ def test_junk_is_ignored(write: Callable[..., Path]) -> None:
     ]
 
 
+def test_files_are_left_out_by_pattern(write: Callable[..., Path]) -> None:
+    root = write("a/1.png", "a/1_mask.png", "a/thumbs/1.png", "b/1.png", "b/1_mask.png")
+    splits = ImageFolder("pets", exclude=["*_mask.png", "thumbs/*"]).read(root, skip_bad=False)
+    assert names(splits.train) == ["pets/a/1.png", "pets/b/1.png"]
+    assert splits.notes == ["pets: 2 files used; ignored: 3 excluded"]
+    with pytest.raises(DataError, match=r"pets/a: no images .* in this class"):
+        ImageFolder("pets", exclude=["*"]).read(root, skip_bad=False)
+
+
 def test_links_that_lead_out_of_the_root_are_counted(
     write: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -134,5 +134,5 @@ def test_a_class_may_have_fewer_images_than_folds_but_not_all() -> None:
     rare = Splits(images([0] * 10 + [1] * 10 + [2, 2]), None)
     dealt = [split(rare, folds=5, fold=fold, val_fraction=0)["test"].labels for fold in range(5)]
     assert [int((labels == 2).sum()) for labels in dealt].count(0) == 3
-    with pytest.raises(DataError, match=r"data\.folds=11: no class has so many"):
+    with pytest.raises(DataError, match=r"data\.folds=11: no class has 11 of the 22"):
         split(rare, folds=11)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Generic, Literal, TypeVar
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fovea.config.errors import DataError
-from fovea.data.folds import deal
+from fovea.data.folds import Rows, deal
 
 ValidateOn = Literal["validation", "test"]
 
@@ -31,6 +31,11 @@ class Labelled(typing.Protocol):
     @property
     def content(self) -> Tensor | None:
         """int64, ``(N,)``, equal for equal samples in any part; ``None`` until known."""
+        ...
+
+    @property
+    def groups(self) -> Sequence[str] | None:
+        """The group of each sample: those of one are in one part; ``None`` where each is alone."""
         ...
 
     def __len__(self) -> int: ...
@@ -66,6 +71,12 @@ class Part(Generic[Samples]):
     def content(self) -> Tensor | None:
         """See :class:`Labelled`."""
         return None if self.of.content is None else self.of.content[self.rows]
+
+    @property
+    def groups(self) -> list[str] | None:
+        """See :class:`Labelled`."""
+        of = self.of.groups
+        return None if of is None else [of[row] for row in self.rows.tolist()]
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,11 @@ def _hold_out(
 ) -> tuple[Part[Samples], Part[Samples]]:
     """Split a part in two, stratified by class; the second holds the fraction ``key`` names."""
     fraction, labels, noun = getattr(protocol, key), part.labels, protocol.noun
+    if (groups := part.groups) is not None:
+        asked = f"data.{key}={fraction}"
+        count = max(2, round(1 / fraction))
+        dealt = deal(labels.numpy(), count, 0, protocol.split_seed, groups, asked)
+        return _parted(part, dealt, f"{asked}, in whole groups, of {len(part)} training {noun}s")
     count = ceil(fraction * len(labels))
     sizes = torch.bincount(labels, minlength=len(classes)).tolist()
     if lonely := [label for label, size in enumerate(sizes) if size == 1]:
@@ -167,17 +183,26 @@ def _hold_out(
     halves = train_test_split(
         np.arange(len(labels)), test_size=count, random_state=protocol.split_seed, stratify=labels
     )
-    stay, go = (replace(part, rows=part.rows[np.sort(half)]) for half in halves)
-    return stay, replace(go, origin=f"data.{key}={fraction} of {len(labels)} training {noun}s")
+    origin = f"data.{key}={fraction} of {len(labels)} training {noun}s"
+    return _parted(part, map(np.sort, halves), origin)
 
 
 def _deal(
     part: Part[Samples], folds: int, protocol: Protocol
 ) -> tuple[Part[Samples], Part[Samples]]:
     """Deal a part into folds, stratified by class; return the others together, and the chosen."""
-    dealt = deal(part.labels.numpy(), folds, protocol.fold, protocol.split_seed)
-    stay, go = (replace(part, rows=part.rows[torch.from_numpy(rows)]) for rows in dealt)
-    origin = f"data.fold={protocol.fold} of {folds}, of {len(part)} {protocol.noun}s"
+    groups = part.groups
+    dealt = deal(part.labels.numpy(), folds, protocol.fold, protocol.split_seed, groups)
+    whole = ", in whole groups" if groups else ""
+    origin = f"data.fold={protocol.fold} of {folds}{whole}, of {len(part)} {protocol.noun}s"
+    return _parted(part, dealt, origin)
+
+
+def _parted(
+    part: Part[Samples], halves: Iterable[Rows], origin: str
+) -> tuple[Part[Samples], Part[Samples]]:
+    """Return both halves of a part; the second is of that origin."""
+    stay, go = (replace(part, rows=part.rows[torch.from_numpy(rows)]) for rows in halves)
     return stay, replace(go, origin=origin)
 
 

@@ -49,6 +49,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def groups(self) -> list[str] | None:
+        """See :class:`~fovea.data.parts.Labelled`."""
+        return None if self.items is None else _groups(self.items)
+
 
 @dataclass(frozen=True)
 class ImageFile:
@@ -57,10 +62,12 @@ class ImageFile:
     Args:
         name: what errors and tables call it; bytes that are no text become escapes.
         content: where the file lies, or its bytes.
+        group: of its set's images, of which none is split from the others; ``None`` is none.
     """
 
     name: str
     content: Path | bytes
+    group: str | None = None
 
     def __post_init__(self) -> None:
         text = self.name.encode("utf-8", "backslashreplace").decode()
@@ -96,6 +103,16 @@ class Files:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def groups(self) -> list[str] | None:
+        """See :class:`~fovea.data.parts.Labelled`."""
+        return _groups(self.items)
+
+
+def _groups(items: Sequence[ImageFile]) -> list[str] | None:
+    found = [item.group for item in items if item.group is not None]
+    return found if len(found) == len(items) else None
 
 
 @dataclass(frozen=True)

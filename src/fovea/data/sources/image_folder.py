@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import torch
@@ -25,9 +27,12 @@ class ImageFolder(Source):
 
     Args:
         folder: below the data root, or absolute.
+        exclude: patterns (``*_mask.png``, ``thumbs/*``) of images that are left out, as
+            :func:`fnmatch.fnmatch` reads them: of their path within the class's folder.
     """
 
     folder: str
+    exclude: Sequence[str] = ()
 
     def spec(self, root: Path) -> Spec:
         return Spec(classes=self._layout(root).classes, channels=3, image_size=None)
@@ -37,34 +42,41 @@ class ImageFolder(Source):
         found = Found()
         found += layout.beside
         read = {
-            name: _read_part(folders, layout.classes, root, found)
+            name: self._read_part(folders, layout.classes, root, found)
             for name, folders in layout.parts.items()
         }
         notes = [_counts(_name(layout.top, root), found)]
         return Splits(read["train"], read.get("test"), read.get("val"), notes=notes)
+
+    def _read_part(
+        self, folders: Classes, classes: tuple[str, ...], root: Path, found: Found
+    ) -> Files:
+        items: list[ImageFile] = []
+        labels: list[int] = []
+        for label, name in enumerate(classes):
+            if name not in folders:
+                continue
+            here = find_images(folders[name], root)
+            if excluded := [path for path in here.images if self._excluded(path, folders[name])]:
+                here.images = sorted(set(here.images) - set(excluded))
+                here.ignored["excluded"] += len(excluded)
+            if not here.images:
+                kinds = " ".join(sorted(SUFFIXES))
+                raise DataError(f"{shown(folders[name])}: no images ({kinds}) in this class")
+            items += [ImageFile(_name(path, root), path) for path in here.images]
+            labels += [label] * len(here.images)
+            found += here
+        return Files(items, torch.tensor(labels))
+
+    def _excluded(self, path: Path, folder: Path) -> bool:
+        within = path.relative_to(folder).as_posix()
+        return any(fnmatch(within, pattern) for pattern in self.exclude)
 
     def _layout(self, root: Path) -> Layout:
         folder = root / Path(self.folder).expanduser()
         if not folder.is_dir():
             raise missing("<class>/<image> files", folder)
         return find_layout(folder)
-
-
-def _read_part(folders: Classes, classes: tuple[str, ...], root: Path, found: Found) -> Files:
-    items: list[ImageFile] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        if name not in folders:
-            continue
-        here = find_images(folders[name], root)
-        if not here.images:
-            raise DataError(
-                f"{shown(folders[name])}: no images ({' '.join(sorted(SUFFIXES))}) in this class"
-            )
-        items += [ImageFile(_name(path, root), path) for path in here.images]
-        labels += [label] * len(here.images)
-        found += here
-    return Files(items, torch.tensor(labels))
 
 
 def _name(path: Path, root: Path) -> str:

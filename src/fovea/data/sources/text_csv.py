@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from fovea.config.errors import ConfigError, DataError, did_you_mean, shortened
-from fovea.data.sources.layout import part_of
-from fovea.data.sources.text_files import check_encoding, name_below, read_decoded
+from fovea.config.errors import DataError
+from fovea.data.sources.csv_rows import check_delimiter, label_told, part_told, read_rows
+from fovea.data.sources.text_files import check_encoding, name_below
 from fovea.data.text.source import Texts, TextSet, TextSource
 
 _PARTS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class _Row:
+    line: int
+    text: str
+    label: str
+    part: str
+    group: str | None
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,7 @@ class TextCsv(TextSource):
         file: below the data root, or absolute; plain, ``.gz`` or ``.xz``.
         text, label: the columns' names.
         part: a column that says ``train``, ``val`` or ``test``; ``None``: all is to be split.
+        group: a column whose equal values (of an author, say) are never split; ``None`` is none.
         delimiter: between fields; a tab is ``"\\t"``.
         encoding: of the file.
     """
@@ -36,79 +44,43 @@ class TextCsv(TextSource):
     text: str = "text"
     label: str = "label"
     part: str | None = None
+    group: str | None = None
     delimiter: str = ","
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
         check_encoding(self.encoding)
-        if len(self.delimiter) != 1 or self.delimiter in '"\r\n':
-            raise ConfigError(
-                f"data.source.delimiter={self.delimiter!r}: should be one character, no quote"
-            )
+        check_delimiter(self.delimiter)
 
     def read(self, root: Path) -> TextSet:
         path = root / Path(self.file).expanduser()
-        if not path.is_file():
-            raise DataError(
-                f"{path}: no such file; set data.source.file, or data.root (or FOVEA_DATA) to the "
-                "folder it is in"
-            )
         rows = list(self._rows(path))
-        classes = tuple(sorted({label for _, _, label, _ in rows}))
+        classes = tuple(sorted({row.label for row in rows}))
         numbers = {name: label for label, name in enumerate(classes)}
         name = name_below(path, root)
         parts: dict[str, Texts] = {}
         for part in _PARTS:
-            chosen = [row for row in rows if row[3] == part]
+            chosen = [row for row in rows if row.part == part]
             if chosen:
                 parts[part] = Texts(
-                    [text for _, text, _, _ in chosen],
-                    torch.tensor([numbers[label] for _, _, label, _ in chosen]),
-                    [f"{name}:{line}" for line, _, _, _ in chosen],
+                    [row.text for row in chosen],
+                    torch.tensor([numbers[row.label] for row in chosen]),
+                    [f"{name}:{row.line}" for row in chosen],
+                    groups=[row.group for row in chosen if row.group is not None] or None,
                 )
         if "train" not in parts:
             raise DataError(f"{path}: no row of the train part")
         return TextSet(classes, parts)
 
-    def _rows(self, path: Path) -> Iterator[tuple[int, str, str, str]]:
-        """Yield the line, text, label and part of every row."""
-        content = io.StringIO(read_decoded(path, self.encoding), newline="")
-        reader = csv.reader(content, delimiter=self.delimiter, strict=True)
-        try:
-            header = next(reader, [])
-            columns = [self._column(name, header, path) for name in (self.text, self.label)]
-            part = None if self.part is None else self._column(self.part, header, path)
-            ended = reader.line_num
-            for row in reader:
-                line, ended = ended + 1, reader.line_num
-                if not row:
-                    continue
-                if len(row) != len(header):
-                    raise DataError(
-                        f"{path}:{line}: {len(row)} fields, and the header has {len(header)}"
-                    )
-                text, label = (row[column] for column in columns)
-                if not label.strip():
-                    raise DataError(f"{path}:{line}: no {self.label}")
-                yield line, text, label.strip(), self._part(row, part, path, line)
-        except csv.Error as problem:
-            raise DataError(f"{path}:{reader.line_num}: {problem}; fix that row") from None
-
-    def _column(self, name: str, header: list[str], path: Path) -> int:
-        if header.count(name) == 1:
-            return header.index(name)
-        found = "two columns" if name in header else "no column"
-        known = shortened(", ".join(header), 120) or "none"
-        raise DataError(
-            f"{path}:1: {found} '{name}'{did_you_mean(name, header)} (there are: {known})"
-        )
-
-    def _part(self, row: list[str], column: int | None, path: Path, line: int) -> str:
-        if column is None:
-            return "train"
-        part = part_of(row[column])
-        if part is None:
-            raise DataError(
-                f"{path}:{line}: {self.part} '{shortened(row[column])}' is not train, val or test"
+    def _rows(self, path: Path) -> Iterator[_Row]:
+        more = [each for each in (self.part, self.group) if each is not None]
+        columns = [self.text, self.label, *more]
+        for line, (text, label, *values) in read_rows(path, columns, self.delimiter, self.encoding):
+            where, told = f"{path}:{line}", dict(zip(more, values, strict=True))
+            yield _Row(
+                line,
+                text,
+                label_told(label, self.label, where),
+                part_told(told[self.part], self.part, where) if self.part else "train",
+                told[self.group] if self.group else None,
             )
-        return part

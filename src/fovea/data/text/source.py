@@ -19,12 +19,14 @@ class Texts:
         labels: int64, ``(N,)``.
         names: what errors and tables call each, whatever the data root: file and line.
         content: int64, ``(N,)``, equal for equal texts in any part; ``None`` until known.
+        groups: see :class:`~fovea.data.parts.Labelled`.
     """
 
     samples: Sequence[str]
     labels: Tensor
     names: Sequence[str]
     content: Tensor | None = None
+    groups: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
