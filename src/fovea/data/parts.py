@@ -76,7 +76,7 @@ class Part(Generic[Samples]):
     def groups(self) -> list[str] | None:
         """See :class:`Labelled`."""
         of = self.of.groups
-        return None if of is None else [of[row] for row in self.rows.tolist()]
+        return None if of is None else [of[int(row)] for row in self.rows]
 
 
 @dataclass(frozen=True)
