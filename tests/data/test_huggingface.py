@@ -206,6 +206,37 @@ def test_a_label_without_names_is_bounded(table: Table, write: Write, label: int
     assert len(HuggingFace(folder="set").spec(root).classes) == 1000
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), "dictionary"])
+def test_labels_may_be_the_names(table: Table, write: Write, kind: Any) -> None:
+    def labels(*names: str | None) -> pa.Array:
+        text = pa.array(names)
+        return text.dictionary_encode() if kind == "dictionary" else text.cast(kind)
+
+    train = table(label=labels("dog", "cat", "dog"))
+    root = write({"train-0.parquet": train, "test-0.parquet": table(label=labels("cat"))})
+    assert HuggingFace(folder="set").spec(root).classes == ("cat", "dog")
+    splits = read(root)
+    assert splits.train.labels.tolist() == [1, 0, 1]
+    assert splits.test is not None
+    assert splits.test.labels.tolist() == [0]
+    for name in ("cow", None):
+        write({"test-0.parquet": table(label=labels("cat", name))})
+        reason = rf"test-0\.parquet, row 1: label {name} is no class of train-0.* \(cat, dog\)"
+        with pytest.raises(DataError, match=reason):
+            read(root)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_images_may_be_plain_bytes(
+    table: Table, write: Write, encode: Callable[..., bytes], kind: Any
+) -> None:
+    pictures = pa.array([encode(np.full((1, width), width, np.uint8)) for width in (1, 2)], kind)
+    root = write({"train-0.parquet": pa.table({"picture": pictures, "label": [0, 1]})})
+    train = read(root).train
+    assert isinstance(train, Files)
+    assert [decode(item, 1).size for item in train.items] == [(1, 1), (2, 1)]
+
+
 def test_labels_that_are_no_integers_are_refused(table: Table, write: Write) -> None:
     root = write({"train-0.parquet": table(label=[0.0, 1.0])})
     with pytest.raises(ConfigError, match=r"label_column=label: a column of double"):

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import torch
 
-from fovea.config.errors import ConfigError, DataError, did_you_mean
+from fovea.config.errors import ConfigError, DataError, did_you_mean, shortened
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
 from fovea.data.sources.image_files import class_name
 from fovea.data.sources.layout import part_of, parts_of
@@ -26,19 +27,21 @@ _AT_ONCE = 64  # rows
 
 @dataclass(frozen=True)
 class HuggingFace(Source):
-    """Encoded images of any size and mode with an integer label.
+    """Encoded images of any size and mode with a label.
 
     Local sets are read from ``{train,validation,test}-*.parquet`` anywhere below ``folder``; those
     of the hub lie in the ``datasets`` library's own cache. Labels are numbers in a list of names:
-    where a shard's list is another than the first's, they are matched by name.
+    where a shard's list is another than the first's, they are matched by name. Or they are the
+    names: the classes are then those of the training part, sorted.
 
     Args:
         name: the set's name on the hub; needs the ``datasets`` library.
         subset: the hub's name of a configuration, where the set has several.
         revision: branch, tag or commit on the hub.
         folder: of the Parquet files, below the data root or absolute; instead of ``name``.
-        image_column: ``None`` finds the one struct column with ``bytes``.
-        label_column: ``None`` finds the one column of class labels or, failing that, of integers.
+        image_column: ``None`` finds the one column of bytes, or of structs with ``bytes``.
+        label_column: ``None`` finds the one column of class labels or, failing that, of integers
+            or, failing that, of text.
 
     Raises:
         ConfigError: not exactly one of ``name`` and ``folder``, or a key of the hub beside
@@ -87,6 +90,8 @@ class HuggingFace(Source):
             if names := self._names(shard):
                 return names, shard.name
         train = parts["train"]
+        if self._told_by_name(train[0]):
+            return self._values(train), train[0].name
         most = min(CLASSES, max(_FEW, sum(shard.rows for shard in train)))
         highest = max(_highest(shard, self._columns(shard)[1], most) for shard in train)
         return tuple(map(str, range(highest + 1))), train[0].name
@@ -96,12 +101,27 @@ class HuggingFace(Source):
         _, column = self._columns(shard)
         return tuple(map(class_name, _class_names(shard).get(column, ())))
 
+    def _told_by_name(self, shard: Shard) -> bool:
+        return _holds_text(shard.schema.field(self._columns(shard)[1]))
+
+    def _values(self, shards: Sequence[Shard]) -> tuple[str, ...]:
+        """Return the labels that occur, where they are names."""
+        found: set[str] = set()
+        for shard in shards:
+            for (value,) in shard.values(self._columns(shard)[1]):
+                if value:
+                    found.add(class_name(value))
+                if len(found) > CLASSES:
+                    raise DataError(f"{shard.name}: more than {CLASSES:,} classes")
+        return tuple(sorted(found))
+
     def _columns(self, shard: Shard) -> tuple[str, str]:
         schema = shard.schema
         images = [field.name for field in schema if _holds_images(field)]
         integers = [field.name for field in schema if pa.types.is_integer(field.type)]
         labelled = [name for name in _class_names(shard) if name in integers]
-        labels = integers if self.label_column else labelled or integers
+        texts = [field.name for field in schema if _holds_text(field)]
+        labels = [*integers, *texts] if self.label_column else labelled or integers or texts
         return (
             _choose(self.image_column, images, "image_column", shard),
             _choose(self.label_column, labels, "label_column", shard),
@@ -112,13 +132,21 @@ class HuggingFace(Source):
         labels: list[int] = []
         for shard in shards:
             image, label = self._columns(shard)
-            numbers = _numbers(shard.name, self._names(shard) or classes, classes, where)
+            numbers: Mapping[Any, int]
+            if self._told_by_name(shard):
+                numbers = {name: number for number, name in enumerate(classes)}
+                otherwise = f"no class of {where} ({_listed(classes)})"
+            else:
+                own = _numbers(shard.name, self._names(shard) or classes, classes, where)
+                numbers = dict(enumerate(own))
+                otherwise = f"outside 0–{len(own) - 1}"
             for row, (cell, value) in enumerate(shard.values(image, label)):
                 name = f"{shard.name}, row {row}"
-                if value is None or not 0 <= value < len(numbers):
-                    raise DataError(f"{name}: {label} {value} is outside 0–{len(numbers) - 1}")
+                told = class_name(value) if isinstance(value, str) else value
+                if told not in numbers:
+                    raise DataError(f"{name}: {label} {shortened(told)} is {otherwise}")
                 items.append(ImageFile(name, shard.content(cell, name)))
-                labels.append(numbers[value])
+                labels.append(numbers[told])
         if not items:
             raise DataError(f"{shards[0].name}: no rows")
         return Files(items, torch.tensor(labels))
@@ -216,7 +244,14 @@ def _batches(table: pa.Table, columns: list[str]) -> Iterator[pa.RecordBatch]:
     yield from table.select(columns).to_batches(_AT_ONCE)
 
 
+def _holds_text(field: pa.Field) -> bool:
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
 def _holds_images(field: pa.Field) -> bool:
+    if pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type):
+        return True
     if not pa.types.is_struct(field.type) or field.type.get_field_index("bytes") < 0:
         return False
     kind = field.type.field("bytes").type

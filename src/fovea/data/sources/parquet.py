@@ -52,7 +52,7 @@ class Shard:
         except (OSError, pa.ArrowException, KeyError, ValueError) as error:  # two columns, no UTF-8
             raise _damaged(self.folder / self.name, error) from error
 
-    def content(self, cell: Mapping[str, Any] | None, name: str) -> Path | bytes:
+    def content(self, cell: Mapping[str, Any] | bytes | None, name: str) -> Path | bytes:
         """Return the bytes of an image, or where it lies below ``home``.
 
         Args:
@@ -62,6 +62,8 @@ class Shard:
         Raises:
             DataError: neither, or its path leads elsewhere.
         """
+        if isinstance(cell, bytes):
+            return cell
         if cell is not None and cell["bytes"] is not None:
             return cell["bytes"]
         path = cell.get("path") if cell is not None else None
