@@ -225,14 +225,14 @@ def test_many_files_become_one_tensor_and_bad_ones_are_listed(
     items[1] = ImageFile("broken", b"")
     items[2] = ImageFile("large", encode(np.zeros((3, 4), np.uint8)))
     files = Files(items, torch.arange(4))
-    pixels, kept, skipped = decode_many(files, [3, 2, 1, 0], side=2, channels=1, skip_bad=True)
+    pixels, kept, skipped = decode_many(files, [3, 2, 1, 0], size=(2, 2), channels=1, skip_bad=True)
     assert pixels.shape == (2, 2, 2, 1)
     assert pixels[:, 0, 0, 0].tolist() == kept == [3, 0]
     assert skipped[0] == "large: 4×3 pixels, expected 2×2"
     assert skipped[1].startswith("broken: cannot be decoded")
     with pytest.raises(DataError, match="large: 4×3 pixels"):
-        decode_many(files, [3, 2], side=2, channels=1, skip_bad=False)
+        decode_many(files, [3, 2], size=(2, 2), channels=1, skip_bad=False)
     shrunk, *_ = decode_many(
-        files, [2], side=2, channels=3, fit=lambda image: image.resize((2, 2)), skip_bad=False
+        files, [2], size=(2, 2), channels=3, fit=lambda image: image.resize((2, 2)), skip_bad=False
     )
     assert shrunk.shape == (1, 2, 2, 3)

@@ -20,7 +20,7 @@ from fovea.data.image.fingerprint import fingerprint
 from fovea.data.image.fit import Decoding
 from fovea.data.image.source import Files, ImageFile, Images, Splits
 
-DECODING = Decoding(2, 1, "resize")
+DECODING = Decoding((2, 2), 1, "resize")
 
 
 def encoded(value: int) -> bytes:
@@ -108,11 +108,13 @@ def test_what_changes_the_pixels_changes_the_entry(
     folder: Path, cache_folder: Path, count: Callable[[], int]
 ) -> None:
     decode(splits(folder))
-    decode(splits(folder), Decoding(2, 3, "resize"))
-    decode(splits(folder), Decoding(2, 1, "crop"))
-    decode(splits(folder), Decoding(3, 1, "resize"))
+    decode(splits(folder), Decoding((2, 2), 3, "resize"))
+    decode(splits(folder), Decoding((2, 2), 1, "crop"))
+    decode(splits(folder), Decoding((3, 3), 1, "resize"))
+    decode(splits(folder), Decoding((2, 3), 1, "resize"))
+    decode(splits(folder), Decoding((3, 2), 1, "resize"))
     decode(splits(folder), skip_bad=True)
-    assert count() == 5
+    assert count() == 7
     os.utime(folder / "2.png", (0, 0))
     decode(splits(folder))
     assert count() == 1

@@ -48,6 +48,14 @@ def write(
         (folder / name).write_bytes(compress(data))
 
 
+def test_images_may_have_any_height_and_width(tmp_path: Path) -> None:
+    wide = {"train_images": TRAIN.reshape(5, 2, 8), "t10k_images": TEST.reshape(2, 2, 8)}
+    write(tmp_path / "mnist", **{name: idx(values) for name, values in wide.items()})
+    assert SOURCE.spec(tmp_path).image_size == [2, 8]
+    splits = SOURCE.read(tmp_path, skip_bad=False)
+    assert splits.train.pixels.shape == (5, 2, 8, 1)
+
+
 @pytest.mark.parametrize("folder", ["mnist", "mnist/raw", "mnist/MNIST/raw"])
 @pytest.mark.parametrize(
     ("suffix", "compress"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)]
@@ -94,7 +102,7 @@ def test_every_layout_gives_the_same(
         ({"t10k_labels": labels()}, r"t10k-labels.*: empty \(the header's shape is 0\)"),
         ({"train_labels": labels(0, 1)}, r"train-labels-idx1-ubyte: 2 labels for 5 images"),
         ({"t10k_labels": labels(2, 3)}, r"t10k-labels.*label 3 of image 1 is outside 0–2"),
-        ({"train_images": idx(np.zeros((5, 4, 3), np.uint8))}, r"images are 4×3; only square"),
+        ({"train_images": idx(np.zeros((5, 4, 3), np.uint8))}, r"4×3 in train, 4×4 in t10k"),
         ({"t10k_images": idx(np.zeros((2, 5, 5), np.uint8))}, r"4×4 in train, 5×5 in t10k"),
     ],
 )

@@ -23,7 +23,7 @@ from fovea.data.image.source import Files, ImageFile, Images
 from fovea.data.order import AUGMENTATION, EpochOrder, mixed_seed
 
 CPU = torch.device("cpu")
-DECODING = Decoding(8, 3, "resize")
+DECODING = Decoding((8, 8), 3, "resize")
 
 
 def order(size: int = 10, batch_size: int = 4, **changes: object) -> EpochOrder:

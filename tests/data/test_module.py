@@ -20,6 +20,7 @@ from torch import Generator, Tensor
 
 from fovea.augment.flip_crop import FlipCrop
 from fovea.config.errors import ConfigError, DataError
+from fovea.config.types import Pixels
 from fovea.data.image.loaders import HostLoader, InMemoryLoader, StreamingLoader
 from fovea.data.image.module import ImageData
 from fovea.data.image.source import Files, ImageFile, Images, Source, Spec, Splits
@@ -32,7 +33,7 @@ class Given(Source):
 
     splits: Splits
     channels: int
-    image_size: int | None
+    image_size: Pixels | None
     reads: list[bool] = field(default_factory=list)
 
     def spec(self, root: Path) -> Spec:
@@ -202,6 +203,41 @@ def test_size_the_network_asks_for() -> None:
     assert [each.shape for each in data.pictures(range(3))] == [(4, 4, 1)] * 3
 
 
+def test_images_that_are_not_square_are_served_as_stored() -> None:
+    pixels = torch.arange(24, dtype=torch.uint8).view(4, 2, 3, 1)
+    splits = Splits(images([0, 1] * 2, pixels), images([0, 1], pixels[:2]))
+    data = ImageData(
+        Given(splits, 1, (2, 3)), "unused", batch_size=2, val_fraction=0.0, normalize="none"
+    )
+    assert data.offers["image_size"] == [2, 3]
+    data.serve({"in_channels": 1, "image_size": [2, 3]})
+    assert data.example[0].shape == (1, 1, 2, 3)
+    x, _ = batches(data.test_dataloader())[0]
+    assert x[0, 0].mul(255).round().tolist() == [[0, 1, 2], [3, 4, 5]]
+    described = data.describe()
+    assert described["image_size"] == described["served"]["image_size"] == [2, 3]
+    assert ImageData.offers_of(described)["image_size"] == [2, 3]
+    square = given(TWENTY)
+    assert square.offers["image_size"] == square.describe()["served"]["image_size"] == 2
+
+
+def test_files_are_decoded_to_the_height_and_width_asked_for() -> None:
+    data = ImageData(
+        Given(folder_of_files(), 3, None), "", image_size=[4, 6], batch_size=2, val_fraction=0.0
+    )
+    data.serve({"in_channels": 3, "image_size": data.offers["image_size"]})
+    assert data.spec.image_size == [4, 6]
+    assert data.pictures([0])[0].shape == (4, 6, 3)
+    taller = ImageData(Given(folder_of_files(), 3, None), "unused", image_size=[6, 6])
+    assert taller.spec.image_size == 6
+
+
+@pytest.mark.parametrize("size", [[4], [4, 4, 4], "large", 0])
+def test_a_network_of_an_impossible_size_is_refused(size: Any) -> None:
+    with pytest.raises(ConfigError, match=r"^image size .*: should be a number or \[height, width"):
+        digits().serve({"in_channels": 1, "image_size": size})
+
+
 def test_a_network_of_two_channels_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"model\.in_channels=2"):
         digits().serve({"in_channels": 2, "image_size": 8})
@@ -262,7 +298,7 @@ def test_a_size_that_has_no_effect_is_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         _ = digits(image_size=32).spec
     assert str(caught.value) == (
-        "data.image_size=32: this set's images have 8 pixels a side; leave it out, and set "
+        "data.image_size=32: this set's images have 8×8 pixels; leave it out, and set "
         "model.image_size to scale them"
     )
 

@@ -17,7 +17,7 @@ from fovea.models.geometry import map_size
 from fovea.models.guide_cnn import GuideCNN
 from fovea.models.keras_mnist_cnn import KerasMnistCNN
 from fovea.models.layers.response_norm import ResponseNorm2d
-from fovea.models.lenet5 import LeNet5
+from fovea.models.lenet5 import ConnectedConv2d, LeNet5
 from fovea.models.mlp import MLP
 from fovea.models.resnet import ResNet
 from fovea.models.sign_cnn import SignCNN
@@ -238,12 +238,46 @@ def test_images_that_are_too_small_are_refused(network, given, enough):
     ).shape[1] in (10, 26)
 
 
+@pytest.mark.parametrize(("network", "size"), TRAINED)
+def test_images_may_have_any_height_and_width(network, size):
+    model = network(num_classes=5, in_channels=size["in_channels"], image_size=[40, 56]).eval()
+    macs = []
+
+    def count(layer, _, out):
+        if isinstance(layer, ConnectedConv2d):
+            macs.append(layer.weight.numel() * out[0, 0].numel())
+        elif isinstance(layer, nn.Conv2d):
+            macs.append(layer.weight[0].numel() * out.numel())
+        elif isinstance(layer, nn.Linear):
+            macs.append(layer.weight.numel())
+
+    images = torch.zeros(1, size["in_channels"], 40, 56)
+    counted = count_macs(model, images.to("meta"))
+    for layer in model.modules():
+        layer.register_forward_hook(count)
+    assert model(images).shape == (1, 5)
+    assert counted == sum(macs) > 0
+
+
+def test_a_size_that_is_too_small_one_way_is_refused():
+    line = r"model\.image_size=\[4, 64\]: too small .* set model\.image_size=\[8, 64\] or more"
+    with pytest.raises(ConfigError, match=line):
+        SimpleCNN(image_size=[4, 64])
+    with pytest.raises(
+        ConfigError, match=r"=\[64, 4\]: .* set model\.image_size=\[64, 8\] or more"
+    ):
+        SimpleCNN(image_size=(64, 4))
+
+
 def test_map_size_follows_strides_padding_and_overhanging_pools():
     chain = nn.Sequential(
         nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True)
     )
     for size in range(3, 20):
-        assert map_size(chain, size) == chain(torch.zeros(1, 1, size, size)).shape[-1]
+        for width in (size, size + 4):
+            assert map_size(chain, [size, width]) == chain(torch.zeros(1, 1, size, width)).shape[2:]
+    tall = nn.Conv2d(1, 1, (5, 1))
+    assert map_size(tall, 8) == (4, 8)
 
 
 def test_resnet_skips_are_what_its_blocks_add():

@@ -5,11 +5,12 @@ Krizhevsky et al., 2012, footnote 3, point to cuda-convnet for their CIFAR-10 ne
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 from torch import Tensor, nn
 
-from fovea.config.types import PositiveInt
+from fovea.config.types import Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import Activation, activation_layer
 from fovea.models.layers.head import linear_head
@@ -26,7 +27,7 @@ class AlexNetCifar(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         activation: after each convolution (the first time after its pool, as in the file).
         response_norm: normalise responses within each map after the first two pools.
         init: ``paper`` draws from the file's standard deviations, which expect pixels of 0 to 255
@@ -40,7 +41,7 @@ class AlexNetCifar(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         activation: Activation = "relu",
         response_norm: bool = True,
         init: Literal["paper", "he"] = "he",
@@ -67,7 +68,7 @@ class AlexNetCifar(nn.Module):
                 _mean_pool(),
             ),
         )
-        self.head = linear_head(third * map_size(self.convs, image_size) ** 2, num_classes)
+        self.head = linear_head(third * prod(map_size(self.convs, image_size)), num_classes)
         self.apply(he_normal)
         if init == "paper":
             self._draw_paper_weights()

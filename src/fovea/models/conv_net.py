@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from torch import Tensor, nn
 
-from fovea.config.types import Fraction, PositiveInt
+from fovea.config.types import Fraction, Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import activated_pool
 from fovea.models.layers.dropout import Dropout
@@ -21,7 +23,7 @@ class ConvNet(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 256 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         dropout: before each of the first two linear layers.
 
     Raises:
@@ -32,7 +34,7 @@ class ConvNet(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         dropout: Fraction = 0.5,
     ) -> None:
         super().__init__()
@@ -46,7 +48,7 @@ class ConvNet(nn.Module):
         self.hidden = nn.Sequential(
             nn.Flatten(),
             Dropout(dropout),
-            nn.Linear(channels * map_size(self.convs, image_size) ** 2, 512),
+            nn.Linear(channels * prod(map_size(self.convs, image_size)), 512),
             nn.ReLU(),
             Dropout(dropout),
             nn.Linear(512, _FEATURES),

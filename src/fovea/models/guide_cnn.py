@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from fovea.config.types import Fraction, PositiveInt
+from fovea.config.types import Fraction, Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import activated_pool
 from fovea.models.layers.dropout import Dropout
@@ -22,7 +22,7 @@ class GuideCNN(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 256 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         dropout: before the last layer.
 
     Raises:
@@ -33,7 +33,7 @@ class GuideCNN(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         dropout: Fraction = 0.5,
     ) -> None:
         super().__init__()

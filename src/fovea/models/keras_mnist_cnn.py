@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from torch import Tensor, nn
 
-from fovea.config.types import Fraction, PositiveInt
+from fovea.config.types import Fraction, Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import activated_pool
 from fovea.models.layers.dropout import Dropout
@@ -20,7 +22,7 @@ class KerasMnistCNN(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 128 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         conv_dropout: after the pool.
         dropout: before the last layer.
 
@@ -32,7 +34,7 @@ class KerasMnistCNN(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 1,
-        image_size: PositiveInt = 28,
+        image_size: Pixels = 28,
         conv_dropout: Fraction = 0.25,
         dropout: Fraction = 0.5,
     ) -> None:
@@ -44,7 +46,7 @@ class KerasMnistCNN(nn.Module):
         self.hidden = nn.Sequential(
             Dropout(conv_dropout),
             nn.Flatten(),
-            nn.Linear(64 * map_size(self.convs, image_size) ** 2, _FEATURES),
+            nn.Linear(64 * prod(map_size(self.convs, image_size)), _FEATURES),
             nn.ReLU(),
             Dropout(dropout),
         )

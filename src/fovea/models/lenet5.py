@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from fovea.config.types import PositiveInt
+from fovea.config.types import Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import ScaledTanh
 from fovea.models.layers.head import linear_head
@@ -52,7 +52,7 @@ class LeNet5(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 84 features of F6.
         in_channels: channels of the images.
-        image_size: side of the images in pixels; the paper's is 32.
+        image_size: side of the images in pixels, or ``[height, width]``; the paper's is 32.
         variant: ``original`` has squashed trainable average pools, C3's connection table and the
             paper's initialisation; ``modern`` ReLU, max-pools, full connections and PyTorch's.
         output: ``rbf`` measures the distance to fixed ±1 codes, ``linear`` is trained; ``None`` is
@@ -66,7 +66,7 @@ class LeNet5(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 1,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         variant: Literal["original", "modern"] = "original",
         output: Literal["rbf", "linear"] | None = None,
     ) -> None:
@@ -78,8 +78,8 @@ class LeNet5(nn.Module):
         self.s2 = nn.Sequential(TrainableAvgPool2d(6), squash()) if original else nn.MaxPool2d(2)
         self.c3 = nn.Sequential(c3, squash())
         self.s4 = nn.Sequential(TrainableAvgPool2d(16), squash()) if original else nn.MaxPool2d(2)
-        side = map_size(nn.Sequential(self.c1, self.s2, self.c3, self.s4), image_size)
-        self.c5 = nn.Sequential(nn.Conv2d(16, 120, side), squash())
+        left = map_size(nn.Sequential(self.c1, self.s2, self.c3, self.s4), image_size)
+        self.c5 = nn.Sequential(nn.Conv2d(16, 120, left), squash())
         self.f6 = nn.Sequential(nn.Flatten(), nn.Linear(120, _FEATURES), squash())
         rbf = (output or ("rbf" if original else "linear")) == "rbf"
         self.output = (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from math import prod
 
 from torch import Tensor, nn
 
-from fovea.config.types import Fraction, PositiveInt
+from fovea.config.types import Fraction, Pixels, PositiveInt, height_and_width
 from fovea.models.layers.activations import Activation, activation_layer
 from fovea.models.layers.dropout import Dropout
 from fovea.models.layers.head import linear_head
@@ -20,7 +21,7 @@ class MLP(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the last hidden layer.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         hidden_sizes: width of each hidden layer.
         activation: after each hidden layer.
         dropout: after each hidden layer.
@@ -30,13 +31,13 @@ class MLP(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 1,
-        image_size: PositiveInt = 28,
+        image_size: Pixels = 28,
         hidden_sizes: Sequence[PositiveInt] = (512, 512),
         activation: Activation = "relu",
         dropout: Fraction = 0.2,
     ) -> None:
         super().__init__()
-        sizes = (in_channels * image_size**2, *hidden_sizes)
+        sizes = (in_channels * prod(height_and_width(image_size)), *hidden_sizes)
         self.hidden = nn.Sequential(
             *(
                 nn.Sequential(

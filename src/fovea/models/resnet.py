@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from fovea.config.errors import ConfigError
-from fovea.config.types import PositiveInt
+from fovea.config.types import Pixels, PositiveInt
 from fovea.models.layers.head import linear_head
 from fovea.models.layers.init import he_normal
 
@@ -23,7 +23,7 @@ class ResNet(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the pooled features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels; any will do, and nothing depends on it.
+        image_size: side of the images in pixels, or ``[height, width]``; nothing depends on it.
         depth: number of weight layers, 6n+2.
         width: channels of the first stage; the others have twice and four times as many.
         residual: ``False`` leaves out every shortcut, whatever ``shortcut`` says (the paper's plain
@@ -39,7 +39,7 @@ class ResNet(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         depth: PositiveInt = 20,
         width: PositiveInt = 16,
         residual: bool = True,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Literal
 
 from torch import Tensor, nn
 
-from fovea.config.types import PositiveInt
+from fovea.config.types import Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import activated_pool
 from fovea.models.layers.head import linear_head
@@ -26,7 +27,7 @@ class SignCNN(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 512 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         pools: 1 for the printed 64-64-128-128 with one pool; 2 for 64-64 with two ("no more than
             2 Conv2D and 2 MaxPooling2D").
 
@@ -38,7 +39,7 @@ class SignCNN(nn.Module):
         self,
         num_classes: PositiveInt | None = 26,
         in_channels: PositiveInt = 1,
-        image_size: PositiveInt = 28,
+        image_size: Pixels = 28,
         pools: Literal[1, 2] = 1,
     ) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class SignCNN(nn.Module):
             channels = out_channels
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(channels * map_size(self.convs, image_size) ** 2, _FEATURES),
+            nn.Linear(channels * prod(map_size(self.convs, image_size)), _FEATURES),
             nn.ReLU(),
         )
         self.head = linear_head(_FEATURES, num_classes)

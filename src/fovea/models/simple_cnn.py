@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from math import prod
 
 from torch import Tensor, nn
 
-from fovea.config.types import Fraction, PositiveInt
+from fovea.config.types import Fraction, Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import activated_pool
 from fovea.models.layers.dropout import Dropout
@@ -22,7 +23,7 @@ class SimpleCNN(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 512 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels.
+        image_size: side of the images in pixels, or ``[height, width]``.
         dropout: after each pool and before the last layer.
 
     Raises:
@@ -33,7 +34,7 @@ class SimpleCNN(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         dropout: Fraction = 0.25,
     ) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class SimpleCNN(nn.Module):
         )
         self.hidden = nn.Sequential(
             nn.Flatten(),
-            nn.Linear(_CHANNELS[-1] * map_size(self.convs, image_size) ** 2, _FEATURES),
+            nn.Linear(_CHANNELS[-1] * prod(map_size(self.convs, image_size)), _FEATURES),
             nn.ReLU(),
             Dropout(dropout),
         )

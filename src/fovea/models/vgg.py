@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from fovea.config.types import PositiveInt
+from fovea.config.types import Pixels, PositiveInt
 from fovea.models.geometry import map_size
 from fovea.models.layers.activations import Activation, activated_pool
 from fovea.models.layers.head import linear_head
@@ -31,7 +31,7 @@ class VGG(nn.Module):
     Args:
         num_classes: width of the output; ``None`` returns the 512 features before it.
         in_channels: channels of the images.
-        image_size: side of the images in pixels, at least 32.
+        image_size: side of the images in pixels, or ``[height, width]``; at least 32 each.
         depth: number of weight layers in the paper's count, with its three linear layers.
         batch_norm: after each convolution.
         activation: after each convolution.
@@ -44,7 +44,7 @@ class VGG(nn.Module):
         self,
         num_classes: PositiveInt | None = 10,
         in_channels: PositiveInt = 3,
-        image_size: PositiveInt = 32,
+        image_size: Pixels = 32,
         depth: Literal[11, 13, 16, 19] = 16,
         batch_norm: bool = True,
         activation: Activation = "relu",

@@ -28,6 +28,7 @@ from torch import Tensor
 from fovea.config import paths
 from fovea.config.code import code_of_modules, foreign_code
 from fovea.config.regular import open_regular, read_regular
+from fovea.config.types import height_and_width
 from fovea.data.image.memory import GIB
 from fovea.data.image.source import Images, Source, Splits
 from fovea.records import atomic_stream
@@ -59,8 +60,8 @@ def read_cached(source: Source, root: Path, *, skip_bad: bool) -> Splits:
     kind = type(source)
     target = f"{kind.__module__}.{kind.__qualname__}"
     code = code_of_modules([kind.__module__]) | foreign_code({"_target_": target})
-    entry = entry_of(code, target, repr(source), skip_bad, files)
-    shape = spec.image_size, spec.image_size, spec.channels
+    shape = *height_and_width(spec.image_size), spec.channels
+    entry = entry_of(code, target, repr(source), skip_bad, shape, files)
     if (kept := load_pixels(entry, shape)) is not None:
         try:
             return _splits(*kept, len(spec.classes))

@@ -58,7 +58,7 @@ def decode(file: ImageFile, channels: Literal[1, 3], bits: int = 16) -> Image.Im
 def decode_many(
     files: Files,
     index: Sequence[int],
-    side: int,
+    size: tuple[int, int],
     channels: Literal[1, 3],
     fit: Callable[[Image.Image], Image.Image] | None = None,
     bits: int = 16,
@@ -70,20 +70,21 @@ def decode_many(
     Args:
         files: the part they are of.
         index: which of them.
-        side: of the square every image has to be, in pixels.
+        size: height and width every image has to have, in pixels.
         channels: see :func:`decode`.
-        fit: makes an image that square; without it, they have to be so already.
+        fit: gives an image that size; without it, they have to have it already.
         bits: see :func:`decode`.
         skip_bad: leave out what cannot be decoded.
 
     Returns:
-        uint8 pixels ``(M, side, side, channels)``, the index of each, and the reason for each file
-        left out.
+        uint8 pixels ``(M, height, width, channels)``, the index of each, and the reason for each
+        file left out.
 
     Raises:
         DataError: a file is corrupt or of another size, and ``skip_bad`` is false.
     """
-    pixels = np.empty((len(index), side, side, channels), np.uint8)
+    height, width = size
+    pixels = np.empty((len(index), height, width, channels), np.uint8)
     kept: list[int] = []
     skipped: list[str] = []
     for item in index:
@@ -91,15 +92,15 @@ def decode_many(
         try:
             image = decode(file, channels, bits)
             image = image if fit is None else fit(image)
-            if image.size != (side, side):
-                width, height = image.size
-                raise DataError(f"{file.name}: {width}×{height} pixels, expected {side}×{side}")
+            if image.size != (width, height):
+                found = "×".join(map(str, image.size))
+                raise DataError(f"{file.name}: {found} pixels, expected {width}×{height}")
         except DataError as error:
             if not skip_bad:
                 raise
             skipped.append(str(error))
             continue
-        pixels[len(kept)] = np.asarray(image).reshape(side, side, channels)
+        pixels[len(kept)] = np.asarray(image).reshape(height, width, channels)
         kept.append(item)
     return torch.from_numpy(pixels[: len(kept)]), kept, skipped
 

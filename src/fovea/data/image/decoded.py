@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from hashlib import sha256
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
@@ -83,15 +84,14 @@ class Decoder(Dataset[Packet]):
 
     Args:
         files: what the indices are of.
-        decoding: side, channels and fit mode.
+        decoding: size, channels and fit mode.
         at_once: images that worker processes hold ready together; 0 without such.
     """
 
     def __init__(self, files: Files, decoding: Decoding, at_once: int) -> None:
         self.files = files
         self.decoding = decoding
-        size, channels, *_ = decoding
-        self._shared = not at_once or is_shared_memory_enough(at_once * size * size * channels)
+        self._shared = not at_once or is_shared_memory_enough(at_once * prod(decoding.shape))
 
     def __getitem__(self, index: Any) -> Packet:
         chunk = decode_fitted(self.files, index, *self.decoding, skip_bad=True)
@@ -112,7 +112,7 @@ def decode_set(
 
     Args:
         splits: as read; parts that are decoded already stay as they are.
-        decoding: side, channels and fit mode; its bits are measured.
+        decoding: size, channels and fit mode; its bits are measured.
         skip_bad: leave out what cannot be decoded.
         workers: decoding processes.
         limit: see :func:`allowance`.
@@ -123,9 +123,8 @@ def decode_set(
     files = {name: part for name, part in splits.parts.items() if isinstance(part, Files)}
     if not files:
         return Decoded(splits, fingerprint(splits))
-    size, channels, *_ = decoding
-    shape = size, size, channels
-    needed = sum(map(len, files.values())) * size * size * channels
+    shape = decoding.shape
+    needed = sum(map(len, files.values())) * prod(shape)
     states = [[_state(file) for file in part.items] for part in files.values()]
     entry = cache.entry_of(code_of_modules([__name__]), decoding, skip_bad, list(files), states)
     kept = cache.load_pixels(entry, shape)
@@ -173,8 +172,7 @@ def decode_in_order(
     Raises:
         DataError: a file cannot be decoded, and ``skip_bad`` is false.
     """
-    size, channels, *_ = decoding
-    length = max(1, _CHUNK_BYTES // (size * size * channels))
+    length = max(1, _CHUNK_BYTES // prod(decoding.shape))
     chunks = [index[start : start + length] for start in range(0, len(index), length)]
     for packet in DataLoader(
         Decoder(files, decoding, workers * _AHEAD * length),

@@ -161,7 +161,7 @@ class StreamingLoader(_Loader):
         files: what the order is of.
         finish: augments and normalises a batch.
         order: see :class:`EpochOrder`.
-        decoding: side, channels and fit mode each file is decoded to.
+        decoding: size, channels and fit mode each file is decoded to.
         workers: decoding processes; none decodes a batch when it is asked for.
     """
 

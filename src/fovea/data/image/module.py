@@ -33,6 +33,8 @@ from fovea.config.types import (
     PositiveInt,
     Seed,
     Unscientific,
+    as_pixels,
+    height_and_width,
 )
 from fovea.data.base import Data, Found, Inputs, PartName
 from fovea.data.image.cache import read_cached
@@ -73,10 +75,11 @@ class ImageData(Data):
         fold: that one, from 0.
         normalize: a name in ``constants``, ``computed`` (from the training part) or ``none``.
         constants: named per-channel ``mean`` and ``std`` on the 0–1 scale.
-        fit: how an image becomes the network's size. ``pad``: zeros around a smaller image;
-            ``resize``: bilinear, aspect ratio not kept; ``crop``: shorter side resized, centre
-            cropped. An image larger than the network's size is resized under ``pad`` too.
-        image_size: side in pixels for sources whose images have no common size, and only for them.
+        fit: how an image becomes the network's size. ``pad``: zeros around a smaller image, and
+            around a larger one that was shrunk until it fits; ``resize``: bilinear, aspect ratio
+            not kept; ``crop``: scaled until it covers the size, centre cropped.
+        image_size: side in pixels, or ``[height, width]``, for sources whose images have no common
+            size, and only for them.
         skip_bad: leave out and count samples that cannot be decoded, instead of stopping.
         download: fetch the data set if it is missing and its source can.
         memory_limit: GiB of decoded pixels held on the device that serves the batches; ``auto`` is
@@ -134,7 +137,7 @@ class ImageData(Data):
         self.batch_size = batch_size
         self.seed = seed
         self.channels_last = channels_last
-        self._served: tuple[int, int] | None = None
+        self._served: tuple[int, tuple[int, int]] | None = None
         self._parts: _Parts | None = None
         self._on_device: dict[torch.device, dict[str, Images]] = {}
         known = [*self.constants, "computed", "none"]
@@ -153,12 +156,16 @@ class ImageData(Data):
             raise DataError(f"one class only, '{''.join(spec.classes)}': nothing to tell apart")
         if spec.image_size is None:
             if self.image_size is None:
-                raise ConfigError("data.image_size: images of any size need one; set it in pixels")
+                raise ConfigError(
+                    "data.image_size: images of any size need one; set it in pixels, to a "
+                    "number or [height, width]"
+                )
             return replace(spec, image_size=self.image_size)
         if self.image_size is not None:
+            height, width = height_and_width(spec.image_size)
             raise ConfigError(
-                f"data.image_size={self.image_size}: this set's images have {spec.image_size} "
-                "pixels a side; leave it out, and set model.image_size to scale them"
+                f"data.image_size={self.image_size}: this set's images have {height}×{width} "
+                "pixels; leave it out, and set model.image_size to scale them"
             )
         return spec
 
@@ -177,7 +184,7 @@ class ImageData(Data):
         return read_images(described, given)
 
     def serve(self, inputs: Mapping[str, Any]) -> None:
-        """Fit every image to what the network asks for: 1 or 3 channels, a square of its size."""
+        """Fit every image to what the network asks for: 1 or 3 channels, its height and width."""
         offered = self.offers
         outputs = inputs.get("num_classes", offered["num_classes"])
         if outputs is None or outputs < offered["num_classes"]:
@@ -187,12 +194,12 @@ class ImageData(Data):
         channels = inputs.get("in_channels", offered["in_channels"])
         if channels not in (1, 3):
             raise ConfigError(f"model.in_channels={channels}: images have 1 or 3 channels")
-        self._served = channels, inputs.get("image_size", offered["image_size"])
+        self._served = channels, height_and_width(inputs.get("image_size", offered["image_size"]))
 
     @property
     def example(self) -> tuple[Tensor, ...]:
         channels, size = self.served
-        return (torch.empty(1, channels, size, size, device="meta"),)
+        return (torch.empty(1, channels, *size, device="meta"),)
 
     def describe(self) -> dict[str, Any]:
         mean, std = self.statistics
@@ -206,7 +213,7 @@ class ImageData(Data):
             "sizes": self.sizes,
             "served": {
                 "channels": channels,
-                "image_size": size,
+                "image_size": as_pixels(*size),
                 "fit": self.fit,
                 "mean": mean,
                 "std": std,
@@ -258,9 +265,13 @@ class ImageData(Data):
         return self.validate_on == "test"
 
     @property
-    def served(self) -> tuple[int, int]:
-        """Channels and side in pixels of the images served."""
-        return self._served or (self.spec.channels, self.spec.image_size or 0)
+    def served(self) -> tuple[int, tuple[int, int]]:
+        """Channels, and height and width in pixels, of the images served."""
+        offered = self.offers
+        return self._served or (
+            offered["in_channels"],
+            height_and_width(offered["image_size"]),
+        )
 
     def samples(self, part: PartName) -> list[str] | None:
         """Return file name, or part and row, and a digest of the content, of each sample."""

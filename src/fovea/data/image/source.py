@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fovea.config.errors import DataError
 from fovea.config.regular import read_regular
+from fovea.config.types import Pixels, as_pixels, height_and_width
 
 _IMAGE_BYTES = 2**30  # of one file, at most: more than Pillow's limit of pixels takes
 
@@ -22,12 +23,17 @@ class Spec:
     Args:
         classes: names in label order, so that ``classes[label]`` is a sample's class.
         channels: 1 (grey) or 3 (RGB; also where files have any mode).
-        image_size: side of the square images in pixels; ``None`` where files have any size.
+        image_size: side of the images in pixels, or ``[height, width]``; ``None`` where files have
+            any size.
     """
 
     classes: tuple[str, ...]
     channels: int
-    image_size: int | None
+    image_size: Pixels | None
+
+    def __post_init__(self) -> None:
+        if self.image_size is not None:
+            object.__setattr__(self, "image_size", as_pixels(*height_and_width(self.image_size)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import torch
 
 from fovea.augment.identity import Identity
 from fovea.config.errors import DataError
+from fovea.config.types import height_and_width
 from fovea.data.base import Inputs
 from fovea.data.image.fit import Decoding, decode_fitted
 from fovea.data.image.loaders import Finish
@@ -39,7 +40,8 @@ def read_images(described: Mapping[str, Any], given: Sequence[str]) -> Iterator[
         channels_last=False,
     )
     channels = min(served["channels"], described["channels"])
-    decoding = Decoding(served["image_size"], channels, served["fit"], served.get("bits", 16))
+    size = height_and_width(served["image_size"])
+    decoding = Decoding(size, channels, served["fit"], served.get("bits", 16))
     files = Files(
         [ImageFile(str(path), path) for path in paths], torch.zeros(len(paths), dtype=torch.int64)
     )

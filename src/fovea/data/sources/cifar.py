@@ -185,7 +185,7 @@ def _decoded(splits: Splits, *, skip_bad: bool) -> Splits:
         if files is None:
             continue
         index = range(len(files))
-        pixels, kept, bad = decode_many(files, index, _SIDE, 3, skip_bad=skip_bad)
+        pixels, kept, bad = decode_many(files, index, (_SIDE, _SIDE), 3, skip_bad=skip_bad)
         parts[name] = Images(pixels, files.labels[kept])
         skipped += bad
     return Splits(parts["train"], parts.get("test"), parts.get("val"), skipped)

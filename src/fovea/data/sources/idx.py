@@ -41,18 +41,13 @@ class Idx(Source):
     def spec(self, root: Path) -> Spec:
         path = self._find(root, "train-images-idx3-ubyte")
         _, height, width = _shape(path, dimensions=3)
-        if height != width:
-            raise DataError(f"{path}: images are {height}×{width}; only square ones are supported")
-        return Spec(classes=tuple(self.classes), channels=1, image_size=height)
+        return Spec(classes=tuple(self.classes), channels=1, image_size=(height, width))
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
-        side = self.spec(root).image_size
         train, test = (self._part(root, prefix) for prefix in ("train", "t10k"))
-        if test.pixels.shape[1:3] != (side, side):
-            height, width = test.pixels.shape[1:3]
-            raise DataError(
-                f"{root / self.folder}: {side}×{side} in train, {height}×{width} in t10k"
-            )
+        sizes = ["×".join(map(str, part.pixels.shape[1:3])) for part in (train, test)]
+        if sizes[0] != sizes[1]:
+            raise DataError(f"{root / self.folder}: {sizes[0]} in train, {sizes[1]} in t10k")
         return Splits(train=train, test=test)
 
     def download(self, root: Path) -> None:
