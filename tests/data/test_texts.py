@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from fovea.config.errors import ConfigError, DataError
+from fovea.data.base import EpochLoader
 from fovea.data.sources.rotten_tomatoes import RottenTomatoes
 from fovea.data.sources.text_csv import TextCsv
 from fovea.data.sources.text_folder import TextFolder
@@ -110,6 +111,20 @@ def test_batches_are_as_long_as_their_longest_text() -> None:
     cut = data(own.source, max_words=2, val_fraction=0)
     assert [tuple(tokens.shape) for tokens, _ in cut.loader("test")] == [(2, 2)]
     assert "texts cut to data.max_words=2: 10" in cut.found.warnings
+
+
+def test_an_epoch_can_be_gone_on_with() -> None:
+    own = data()
+    whole, rest = own.loader("train", train=True), own.loader("train", train=True)
+    assert isinstance(whole, EpochLoader)
+    assert isinstance(rest, EpochLoader)
+    whole.set_epoch(1)
+    rest.set_epoch(1, start=2)
+    texts = [tokens.tolist() for tokens, _ in whole]
+    assert len(texts) == 4
+    assert [tokens.tolist() for tokens, _ in rest] == texts[2:]
+    rest.set_epoch(2)
+    assert [tokens.tolist() for tokens, _ in rest] != texts
 
 
 def test_parts_are_held_out_and_folds_are_dealt() -> None:

@@ -46,9 +46,9 @@ def run(
 
     predicted = predict(record, given, texts, weights=weights)
     names, answers = predicted.names, predicted.predictions.answers(top)
-    heading, rows = answers.printed
+    heading, printed = answers.printed
     table = Table(*heading, box=None)
-    for name, row in zip(names, rows, strict=True):
+    for name, row in zip(names, printed, strict=True):
         table.add_row(*map(escape, (name, *row)))
     console().print(table)
 
