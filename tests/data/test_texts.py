@@ -158,7 +158,9 @@ def test_the_fingerprint_is_of_texts_and_labels() -> None:
     )
 
 
-def test_a_model_too_small_for_the_data_is_refused() -> None:
+def test_a_model_that_does_not_fit_the_data_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"data\.vectors=a\.txt: this network takes none"):
+        data(vectors="a.txt").serve({"num_classes": 2})
     with pytest.raises(ConfigError, match=r"model\.vocabulary=3: the data has"):
         data().serve({"vocabulary": 3})
 

@@ -85,6 +85,7 @@ def test_what_cannot_be_asked_is_one_line(
 ) -> None:
     with pytest.raises(DataError, match="--text: ImageData reads no texts; name files"):
         predict(trained(), [], ["a film"])
+    capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         cli.main(["predict", str(run.path)])
     assert ended.value.code == 2

@@ -116,11 +116,14 @@ class TextData(Data):
     @property
     def example(self) -> tuple[Tensor, ...]:
         """The longest text of the training part."""
-        ready = self._ready
-        longest = int(_chosen(ready, "train")[1].max())
-        return (torch.empty(1, max(1, longest), dtype=torch.int64, device="meta"),)
+        train = self._ready.parts["train"]
+        _, lengths = self._ready.numbered[train.source]
+        longest = max(1, int(lengths[train.rows].max()))
+        return (torch.empty(1, longest, dtype=torch.int64, device="meta"),)
 
     def serve(self, inputs: Mapping[str, Any]) -> None:
+        if self.vectors is not None and "vectors" not in inputs:
+            raise ConfigError(f"data.vectors={self.vectors}: this network takes none; leave it out")
         for key in ("num_classes", "vocabulary"):
             if inputs.get(key, self.offers[key]) < self.offers[key]:
                 raise ConfigError(f"model.{key}={inputs[key]}: the data has {self.offers[key]}")
@@ -288,12 +291,6 @@ def _offers(classes: Sequence[str], words: int) -> dict[str, Any]:
         "vectors": None,
         "noun": _NOUN,
     }
-
-
-def _chosen(ready: _Ready, part: str) -> tuple[Tensor, Tensor]:
-    tokens, lengths = ready.numbered[ready.parts[part].source]
-    rows = ready.parts[part].rows
-    return tokens[rows], lengths[rows]
 
 
 def _with_content(parts: Mapping[str, Texts]) -> dict[str, Texts]:

@@ -1,1 +1,1 @@
-"""Image classification."""
+"""Classification."""

@@ -8,7 +8,9 @@ from statistics import fmean
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from fovea.config.errors import ConfigError
 from fovea.config.types import PositiveInt
+from fovea.data.base import Data
 from fovea.data.image.module import ImageData
 from fovea.problems.probes import Measure
 
@@ -28,7 +30,9 @@ class Shifts:
 
     largest: PositiveInt = 6
 
-    def __call__(self, data: ImageData, measure: Measure) -> dict[str, float]:
+    def __call__(self, data: Data, measure: Measure) -> dict[str, float]:
+        if not isinstance(data, ImageData):
+            raise ConfigError("probe=shifts: it shifts images, and this data has none")
         return {
             f"test/accuracy_shift_{distance}": fmean(
                 measure(data.changed_loader("test", Shift(distance * x, distance * y)))["accuracy"]

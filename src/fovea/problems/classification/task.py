@@ -1,4 +1,4 @@
-"""Image classification."""
+"""Classification, of whatever a network maps to logits."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Classification(Task):
     that the network returns by name beside its ``logits``; the loss of each is recorded as
     ``train/loss_NAME``. Everything but training reads the logits alone.
 
-    A batch is ``(images, labels)`` of shapes ``(N, C, H, W)`` and ``(N,)``. ``train/accuracy`` is
-    of the augmented batches, during training; what is measured of ``val`` and ``test``:
-    :class:`~fovea.problems.classification.predictions.ClassPredictions`.
+    A batch is ``(inputs, labels)`` of shapes ``(N, …)`` and ``(N,)``; inputs are images, or numbers
+    of words. ``train/accuracy`` is of the augmented batches, during training; what is measured of
+    ``val`` and ``test``: :class:`~fovea.problems.classification.predictions.ClassPredictions`.
 
     Args:
-        model: maps images to logits ``(N, outputs)``, or to tensors of that shape by name, of which
+        model: maps inputs to logits ``(N, outputs)``, or to tensors of that shape by name, of which
             one is called ``logits``; see :func:`~fovea.problems.outputs.named_outputs`.
         loss: maps logits and labels to a scalar.
         optimizer, schedule, stepping: see :class:`Task`.
@@ -59,8 +59,8 @@ class Classification(Task):
         self.names = {"classes": tuple(classes)}
 
     def training_loss(self, batch: Batch) -> Loss:
-        images, labels = batch
-        outputs = named_outputs(self.model(images), "logits")
+        inputs, labels = batch
+        outputs = named_outputs(self.model(inputs), "logits")
         logits = outputs.pop("logits")
         total = self.loss(logits, labels)
         parts = {"accuracy": logits.detach().argmax(dim=1) == labels}
@@ -75,8 +75,8 @@ class Classification(Task):
         return Loss(total, len(labels), parts)
 
     def evaluate(self, batch: Batch) -> Evaluation:
-        images, labels = batch
-        logits = named_outputs(self.model(images), "logits")["logits"].float()
+        inputs, labels = batch
+        logits = named_outputs(self.model(inputs), "logits")["logits"].float()
         rows = {"label": labels, **self.rows(logits)}
         return Evaluation(rows, Loss(self.loss(logits, labels), len(labels)))
 
