@@ -419,7 +419,7 @@ def test_16_bit_files_are_scaled_by_the_bits_of_the_training_part(
         assert served_values(data.loader("train")) == [0, 62, 125, 255]
         assert served_values(data.test_dataloader()) == [1, 255]
         assert [each[0, 0, 0] for each in data.pictures(range(2))] == [1, 255]
-        assert data.inventory.bits == 12
+        assert data.decoding.bits == 12
         assert data.inventory.warnings == [
             "the 16-bit images use 12 bits (highest value 4095 of 65535): scaled so that 4095 is "
             "white"

@@ -267,11 +267,9 @@ class ImageData(Data):
     @property
     def served(self) -> tuple[int, tuple[int, int]]:
         """Channels, and height and width in pixels, of the images served."""
-        offered = self.offers
-        return self._served or (
-            offered["in_channels"],
-            height_and_width(offered["image_size"]),
-        )
+        if self._served is None:  # no network has asked for anything
+            return self.spec.channels, height_and_width(self.offers["image_size"])
+        return self._served
 
     def samples(self, part: PartName) -> list[str] | None:
         """Return file name, or part and row, and a digest of the content, of each sample."""
