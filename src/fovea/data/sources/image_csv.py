@@ -12,8 +12,8 @@ import torch
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
 from fovea.data.sources.csv_rows import check_delimiter, label_told, part_told, read_rows
-from fovea.data.sources.image_files import class_name
-from fovea.data.sources.text_files import check_encoding, name_below
+from fovea.data.sources.image_files import class_name, name_below
+from fovea.data.sources.text_files import check_encoding
 
 _PARTS = ("train", "val", "test")
 

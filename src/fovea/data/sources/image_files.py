@@ -56,6 +56,11 @@ def shown(name: str | Path) -> str:
     return str(name).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def name_below(path: Path, root: Path) -> str:
+    """Return what errors and tables call a file: the same wherever the data root is."""
+    return shown(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
 def class_name(name: str) -> str:
     """Return a class's name in composed Unicode form, whatever system wrote it."""
     return unicodedata.normalize("NFC", shown(name))

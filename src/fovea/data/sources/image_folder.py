@@ -11,7 +11,7 @@ import torch
 
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
-from fovea.data.sources.image_files import SUFFIXES, Found, find_images, shown
+from fovea.data.sources.image_files import SUFFIXES, Found, find_images, name_below, shown
 from fovea.data.sources.layout import Classes, Layout, find_layout
 from fovea.data.sources.storage import missing
 
@@ -45,7 +45,7 @@ class ImageFolder(Source):
             name: self._read_part(folders, layout.classes, root, found)
             for name, folders in layout.parts.items()
         }
-        notes = [_counts(_name(layout.top, root), found)]
+        notes = [_counts(name_below(layout.top, root), found)]
         return Splits(read["train"], read.get("test"), read.get("val"), notes=notes)
 
     def _read_part(
@@ -63,7 +63,7 @@ class ImageFolder(Source):
             if not here.images:
                 kinds = " ".join(sorted(SUFFIXES))
                 raise DataError(f"{shown(folders[name])}: no images ({kinds}) in this class")
-            items += [ImageFile(_name(path, root), path) for path in here.images]
+            items += [ImageFile(name_below(path, root), path) for path in here.images]
             labels += [label] * len(here.images)
             found += here
         return Files(items, torch.tensor(labels))
@@ -77,10 +77,6 @@ class ImageFolder(Source):
         if not folder.is_dir():
             raise missing("<class>/<image> files", folder)
         return find_layout(folder)
-
-
-def _name(path: Path, root: Path) -> str:
-    return shown(path.relative_to(root) if path.is_relative_to(root) else path)
 
 
 def _counts(folder: str, found: Found) -> str:

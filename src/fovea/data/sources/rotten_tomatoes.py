@@ -8,8 +8,9 @@ from pathlib import Path
 import torch
 
 from fovea.config.errors import DataError
+from fovea.data.sources.image_files import name_below
 from fovea.data.sources.storage import find, missing
-from fovea.data.sources.text_files import name_below, read_decoded
+from fovea.data.sources.text_files import read_decoded
 from fovea.data.text.source import Texts, TextSet, TextSource
 
 _FILES = {"negative": "rt-polarity.neg", "positive": "rt-polarity.pos"}

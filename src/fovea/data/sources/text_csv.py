@@ -10,7 +10,8 @@ import torch
 
 from fovea.config.errors import DataError
 from fovea.data.sources.csv_rows import check_delimiter, label_told, part_told, read_rows
-from fovea.data.sources.text_files import check_encoding, name_below
+from fovea.data.sources.image_files import name_below
+from fovea.data.sources.text_files import check_encoding
 from fovea.data.text.source import Texts, TextSet, TextSource
 
 _PARTS = ("train", "val", "test")

@@ -38,9 +38,3 @@ def read_decoded(path: Path, encoding: str, remedy: str = REMEDY) -> str:
         raise DataError(
             f"{path}:{line}: byte 0x{content[problem.start]:02x} is not {encoding}; {remedy}"
         ) from None
-
-
-def name_below(path: Path, root: Path) -> str:
-    """Return what errors and tables call a file: the same wherever the data root is."""
-    name = str(path.relative_to(root) if path.is_relative_to(root) else path)
-    return name.encode("utf-8", "backslashreplace").decode()

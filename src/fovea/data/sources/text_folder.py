@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 
 from fovea.config.errors import DataError, did_you_mean
-from fovea.data.sources.image_files import class_name, subfolders
+from fovea.data.sources.image_files import class_name, name_below, subfolders
 from fovea.data.sources.layout import parts_of
 from fovea.data.sources.storage import missing
-from fovea.data.sources.text_files import check_encoding, name_below, read_decoded
+from fovea.data.sources.text_files import check_encoding, read_decoded
 from fovea.data.text.source import Texts, TextSet, TextSource
 
 _SUFFIX = ".txt"
