@@ -94,7 +94,7 @@ MISTAKES = {
     "table quikstart": "no experiment 'quikstart'; did you mean 'quickstart'? "
     f"(known: {', '.join(paths.experiment_names())})",
     "list modle": "no config group 'modle'; did you mean 'model'? (known: experiment, augment, "
-    "data, launcher, loss, model, optimizer, probe, schedule, task, tracking, trainer)",
+    "data, launcher, loss, metrics, model, optimizer, probe, schedule, task, tracking, trainer)",
     "runs model": "'model': a filter is KEY=VALUE, for instance model=resnet",
 }
 

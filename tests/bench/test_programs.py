@@ -50,7 +50,7 @@ class Counter:
 def config() -> dict[str, Any]:
     made = configure(["model=resnet", "model.depth=8"], batch_size=16, threads=1)
     made["data"]["source"] = {"_target_": "fovea.bench.synthetic.Synthetic", "count": 40}
-    made["tracking"] = {"_target_": "fovea.training.tracking.trackers.Csv"}
+    made["tracking"] = {"_target_": "pytorch_lightning.loggers.CSVLogger"}
     return made
 
 

@@ -173,6 +173,14 @@ WRONG = [
     ("task", "fovea.models.mlp.MLP", "a class; a task is"),
     ("trainer", "fovea.records.RunFolder", "a class; it is fovea's TrainerSettings"),
     ("probe", "fovea.records.RunFolder", "a class; a probe is callable"),
+    ("metrics", "fovea.records.RunFolder", "a class; a metric is fovea's Metric"),
+    ("metrics", "torchmetrics.Accuracy", "a metric is fovea's Metric, from fovea or"),
+    ("metric", "torch.nn.Linear", "it is a torchmetrics Metric, from fovea, torchmetrics or"),
+    (
+        "tracking",
+        "pytorch_lightning.Trainer",
+        "is a Lightning logger, from fovea, pyt",
+    ),
     ("tracking", "fovea.records.RunFolder", "a class; a tracker has"),
     ("launcher", "fovea.records.RunFolder", "a class; a launcher has"),
 ]

@@ -17,7 +17,7 @@ from fovea.config.compose import compose_run
 from fovea.config.errors import DataError
 from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
-from fovea.training.tracking.trackers import Csv
+from fovea.training.tracking.trackers import LoggerTracker
 from fovea.training.train import train
 
 CHOICES = {"model": "mlp", "data": "digits"}
@@ -92,7 +92,7 @@ def test_an_interrupt_is_recorded(
 def test_a_finished_run_stands_where_its_tracker_fails(
     failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(Csv, "report", raising(RuntimeError("the server is gone")))
+    monkeypatch.setattr(LoggerTracker, "report", raising(RuntimeError("the server is gone")))
     failed_run()
     assert failed_run.args[1].status == "finished"
     assert "the server is gone" in caplog.text
@@ -101,7 +101,7 @@ def test_a_finished_run_stands_where_its_tracker_fails(
 def test_a_finished_run_stands_where_its_tracker_is_interrupted(
     failed_run: partial[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Csv, "report", raising(KeyboardInterrupt()))
+    monkeypatch.setattr(LoggerTracker, "report", raising(KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         failed_run()
     assert failed_run.args[1].status == "finished"
@@ -125,7 +125,7 @@ def test_a_mistake_before_the_first_step_leaves_no_record(
 ) -> None:
     config, run, _ = failed_run.args
     config["batch_size"] = 2000
-    monkeypatch.setattr(Csv, "start", raising(AssertionError("nothing is tracked of it")))
+    monkeypatch.setattr(LoggerTracker, "start", raising(AssertionError("nothing is tracked of it")))
     with pytest.raises(DataError, match=r"^1293 training images are fewer than batch_size=2000;"):
         failed_run()
     assert not run.path.exists()

@@ -97,7 +97,8 @@ def outcome(run: RunFolder) -> dict[str, Any]:
 
 def _curves(run: RunFolder, timed: Sequence[str]) -> list[tuple[Any, ...]]:
     """Return every value that the tracker was told, with its epoch: without gaps or doubles."""
-    curves = pd.read_csv(run.path / "csv" / "metrics.csv").drop(columns=["step", *timed])
+    curves = pd.read_csv(next(run.path.glob("loggers/*/metrics.csv")))
+    curves = curves.drop(columns=["step", *timed])
     told = curves.melt("epoch").dropna().sort_values(["epoch", "variable"])
     return list(told.itertuples(index=False, name=None))
 

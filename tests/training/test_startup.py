@@ -22,10 +22,10 @@ from fovea.config.compose import compose_run
 from fovea.records import RunFolder
 from fovea.training.train import train
 from fovea.training.tracking.environment import process_seconds
-from fovea.training.tracking.trackers import Csv
+from fovea.training.tracking.trackers import LoggerTracker
 
 modules = []
-start = Csv.start
+start = LoggerTracker.start
 
 def tell(tracker, info):
     modules.append(sorted(sys.modules))
@@ -34,7 +34,7 @@ def tell(tracker, info):
 overrides = ["data=mnist", "epochs=1", "model.hidden_sizes=[8]", "trainer.accelerator=cpu"]
 config = compose_run([*overrides, "tracking=csv"])
 age = process_seconds()
-with mock.patch.object(Csv, "start", tell):
+with mock.patch.object(LoggerTracker, "start", tell):
     for name in ("first", "second"):
         train(config, RunFolder(Path(sys.argv[1]) / name), {"model": "mlp", "data": "mnist"})
 

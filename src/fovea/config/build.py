@@ -80,6 +80,18 @@ def arguments(kind: str, node: Mapping[str, Any], asked: Iterable[str] = ()) -> 
     return own.union(asked) if takes_any else own
 
 
+def offered(key: str, offers: Mapping[str, Any], path: str) -> Any:
+    """Return what the data offers for a key that is ``auto``.
+
+    Raises:
+        ConfigError: it offers nothing of that name.
+    """
+    if key not in offers:
+        known = ", ".join(offers) or "nothing"
+        raise ConfigError(f"{path}.{key}=auto: the data offers {known}; set a value")
+    return offers[key]
+
+
 def class_of(kind: str, node: Mapping[str, Any]) -> Any:
     """Return the class, or the function, that a config node names; nothing is called.
 
@@ -173,12 +185,13 @@ def _is_torchvisions(found: Any, name: str) -> bool:
     return name in list_models() and get_model_builder(name) is found
 
 
-def _base(kind: str) -> type:
-    module, _, name = KINDS[kind].base.rpartition(".")
-    return getattr(import_module(module), name)
+def _base(kind: str) -> tuple[type, ...]:
+    base = KINDS[kind].base
+    parts = (each.rpartition(".") for each in ([base] if isinstance(base, str) else base))
+    return tuple(getattr(import_module(module), name) for module, _, name in parts)
 
 
-def _returns(function: Callable[..., Any], base: type) -> bool:
+def _returns(function: Callable[..., Any], base: tuple[type, ...]) -> bool:
     """Whether a function's annotation says that it returns an object of a type."""
     try:
         returned = typing.get_type_hints(function).get("return")

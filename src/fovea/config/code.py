@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fovea.config.keys import targets
+from fovea.config.several import steering
 from fovea.config.signatures import source_file
 from fovea.config.trust import is_within, named
 
@@ -41,7 +42,10 @@ def code_of(config: Mapping[str, Any]) -> dict[str, str]:
     These are fovea's modules that the config's targets and the training loop import, directly or
     not, and those of :func:`foreign_code`.
     """
-    training = {key: node for key, node in config.items() if key != "probe"}  # it measures only
+    training = {key: node for key, node in config.items() if key not in ("probe", "metrics")}
+    trainer, metrics = config.get("trainer", {}), config.get("metrics") or {}
+    for name in steering(trainer.get("monitor"), trainer.get("stop")):  # others only measure
+        training[f"metrics.{name}"] = metrics.get(name)
     return code_of_modules([_TRAINING, *_modules(training)]) | foreign_code(training)
 
 

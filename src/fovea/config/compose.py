@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError
+from fovea.config.several import rewritten
 
 ROOT = "train"  # the name of the one root config
 
@@ -44,11 +45,14 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 def choices(chosen: Mapping[str, Any]) -> dict[str, str]:
-    """Return the option chosen of each of fovea's own groups, from Hydra's runtime choices."""
+    """Return the option chosen of each of fovea's own groups, from Hydra's runtime choices.
+
+    Of several options of a group, each is at its key: ``metrics.auroc``.
+    """
     return {
-        group: str(option)
+        group.rpartition("@")[2]: str(option)
         for group, option in chosen.items()
-        if "/" not in group and option not in (None, "None")
+        if "/" not in group and isinstance(option, str) and option != "None"
     }
 
 
@@ -117,15 +121,15 @@ def show(
     with config_loader(config_dir):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        hydra.show_cfg(ROOT, overrides, kind, package, resolve)
+        hydra.show_cfg(ROOT, rewritten(overrides), kind, package, resolve)
 
 
 def compose_sweep(loader: ConfigLoader, overrides: list[str]) -> DictConfig:
     """Compose the root config of a sweep, with its ``hydra`` node."""
-    return loader.load_configuration(ROOT, overrides, run_mode=RunMode.MULTIRUN)
+    return loader.load_configuration(ROOT, rewritten(overrides), run_mode=RunMode.MULTIRUN)
 
 
 def compose_run(overrides: list[str]) -> dict[str, Any]:
     """Compose the config of one run as plain containers."""
     with initialize_config_dir(str(paths.conf()), version_base="1.3"):
-        return plain(compose(ROOT, overrides))
+        return plain(compose(ROOT, rewritten(overrides)))

@@ -24,6 +24,7 @@ from fovea.config.keys import look_up
 from fovea.config.options import stated
 from fovea.config.renamed import current_keys
 from fovea.config.schema import GROUPS, Root
+from fovea.config.several import nodes, steering
 from fovea.config.signatures import MISSING, Argument, signature
 from fovea.config.types import UNSCIENTIFIC
 
@@ -54,12 +55,20 @@ def scientific(config: Mapping[str, Any], choices: Mapping[str, str]) -> Scienti
     return reduced(dict(_flat(config, choices)))
 
 
-def of_option(group: str, config: Mapping[str, Any], choices: Mapping[str, str]) -> Scientific:
-    """Return the same of one group alone, of a probe for instance, which no id holds."""
-    flat = {key: value for key, value in _flat(config, choices) if key.partition(".")[0] == group}
-    return {
-        key: _canonical(value) for key, value in flat.items() if not _is_default(key, value, flat)
-    }
+def of_options(
+    group: str, config: Mapping[str, Any], choices: Mapping[str, str]
+) -> list[Scientific]:
+    """Return the same of each option of a group alone, of probes for instance, which no id holds.
+
+    One of several has the keys that it has where it is chosen alone.
+    """
+    found = []
+    for path, node in nodes(group, config):
+        flat = dict(_flat({group: node}, {group: choices[path]} if path in choices else {}))
+        found.append(
+            {k: _canonical(each) for k, each in flat.items() if not _is_default(k, each, flat)}
+        )
+    return found
 
 
 def reduced(flat: Mapping[str, Any]) -> Scientific:
@@ -89,7 +98,11 @@ def is_scientific(key: str, config: Mapping[str, Any]) -> bool:
         key: as overrides name it.
         config: dotted keys that say which option is chosen of the key's group.
     """
-    group = key.partition(".")[0]
+    group, _, below = key.partition(".")
+    if group == "metrics":
+        names = steering(config.get("trainer.monitor"), config.get("trainer.stop"))
+        if below.partition(".")[0] not in names:
+            return False
     root = Root.model_fields.get(group)
     if root is not None and UNSCIENTIFIC in root.metadata:
         return False
@@ -146,10 +159,11 @@ def _flat(config: Mapping[str, Any], choices: Mapping[str, str]) -> Iterator[tup
     for key, value in config.items():
         if key not in GROUPS:
             yield key, value
-        elif value is not None:
-            if key in choices:
-                yield key, choices[key]
-            yield from _node(value, key)
+        else:
+            for path, node in nodes(key, config):
+                if path in choices:
+                    yield path, choices[path]
+                yield from _node(node, path)
 
 
 def _node(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -200,7 +214,10 @@ def _argument(key: str, config: Mapping[str, Any]) -> Argument | None:
 def _stated_target(path: str, config: Mapping[str, Any]) -> str | None:
     """Return the ``_target_`` that the option's own file states at a path of its group."""
     group, *below = path.split(".")
-    tree = stated(group, str(config[group])) if group in config else {}
+    option = config.get(group)
+    if option is None and below:  # one of several
+        option = config.get(f"{group}.{below.pop(0)}")
+    tree = {} if option is None else stated(group, str(option))
     return look_up(tree, ".".join([*below, "_target_"]))
 
 

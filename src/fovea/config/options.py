@@ -11,6 +11,7 @@ from fovea.config import paths
 from fovea.config.errors import ConfigError
 from fovea.config.files import read_yaml
 from fovea.config.keys import walk
+from fovea.config.several import KEYED, SEVERAL
 
 _OF_A_PROBLEM = ("task", "loss", "augment")  # groups whose option goes with the data
 
@@ -92,8 +93,7 @@ def complete_override(prefix: str) -> list[str]:
     """Return what an override that starts with ``prefix`` can go on to be."""
     key, given, value = prefix.partition("=")
     if given:
-        *before, _ = value.split(",")
-        start = ",".join([*before, ""]) if before else ""
+        start = value[: max(value.rfind(","), value.rfind("[") if key in SEVERAL else -1) + 1]
         return [f"{key}={start}{name}" for name in options(key)] if key in groups() else []
     if "." in prefix:
         return [f"{name}=" for name in _keys_of_group(prefix.partition(".")[0])]
@@ -105,11 +105,13 @@ def complete_override(prefix: str) -> list[str]:
 
 def _keys_of_group(group: str) -> list[str]:
     """Return the dotted keys of any option of a group."""
-    trees = (stated(group, option) for option in options(group))
-    keys = {
-        key
-        for tree in trees
-        for key, value in walk(tree, f"{group}.")
-        if "._" not in key and not isinstance(value, dict)
-    }
+    keys: set[str] = set()
+    for option in options(group):
+        alone = [] if group in KEYED else [f"{group}."]
+        for prefix in [*alone, *([f"{group}.{option}."] if group in SEVERAL else [])]:
+            keys.update(
+                key
+                for key, value in walk(stated(group, option), prefix)
+                if "._" not in key and not isinstance(value, dict)
+            )
     return sorted(keys)

@@ -28,6 +28,7 @@ from fovea.config.errors import ConfigError, FoveaError, did_you_mean, one_line
 from fovea.config.keys import walk
 from fovea.config.options import groups, options
 from fovea.config.renamed import advice_on_option
+from fovea.config.several import KEYED, SEVERAL
 
 MOST_RUNS = 10_000  # of one sweep
 _LONGEST = 10_000  # characters of an override; Hydra's parser takes a second for a hundred thousand
@@ -124,20 +125,28 @@ def _require_bounded(argument: str) -> None:
 
 
 def _require_options(override: Override) -> None:
-    """Refuse what cannot be the name of a group's option: null, a number, a list."""
+    """Refuse what cannot be the name of a group's option: null, a number, a list of most groups."""
     group, value = override.key_or_group, override.value()
     if group == "experiment" and override.is_sweep_override():
         raise ConfigError(f"{override.input_line}: one experiment at a time")
     for each in value.list if isinstance(value, ChoiceSweep) else [value]:
-        name = each.text if isinstance(each, QuotedString) else each
-        if isinstance(name, Mapping | Glob):  # keys of the group; a pattern is checked by Hydra
-            continue
-        if name is None:
-            raise ConfigError(f"{group}=null: no such option; leave it out, or see: fovea list")
-        if isinstance(name, list):
+        names = each if isinstance(each, list) else [each]
+        if isinstance(each, list) and group not in SEVERAL:
             raise ConfigError(f"{override.input_line}: one option, or several to sweep: a,b")
-        if not isinstance(name, str) or name.startswith("_") or name.replace(".", "").isdigit():
-            raise ConfigError(no_option(group, str(name)))
+        if len(set(map(str, names))) < len(names) or not (names or group in KEYED):
+            raise ConfigError(f"{override.input_line}: not a list of different options: [a,b]")
+        for name in names:
+            _require_option(group, name)
+
+
+def _require_option(group: str, value: Any) -> None:
+    name = value.text if isinstance(value, QuotedString) else value
+    if isinstance(name, Mapping | Glob):  # keys of the group; a pattern is checked by Hydra
+        return
+    if name is None:
+        raise ConfigError(f"{group}=null: no such option; leave it out, or see: fovea list")
+    if not isinstance(name, str) or name.startswith("_") or name.replace(".", "").isdigit():
+        raise ConfigError(no_option(group, str(name)))
 
 
 def require_few(grids: Iterable[Sequence[Override]]) -> None:
@@ -277,7 +286,11 @@ def no_option(group: str, option: str) -> str:
 def _known_keys(arguments: Sequence[str]) -> list[str]:
     """Return every dotted key of the config that the group choices among overrides compose."""
     known = groups()
-    chosen = [item for item in arguments if item.partition("=")[0] in known and "," not in item]
+    chosen = [
+        item
+        for item in arguments
+        if item.partition("=")[0] in known and ("," not in item or "=[" in item)
+    ]
     try:
         return [*known, *(key for key, _ in walk(compose_run(chosen)))]
     except (HydraException, OmegaConfBaseException):

@@ -8,6 +8,7 @@ a second instead of the imports.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, Literal, Never
@@ -18,10 +19,12 @@ from fovea.config import types
 from fovea.config.errors import ConfigError, did_you_mean, one_line, shortened
 from fovea.config.keys import walk
 from fovea.config.renamed import advice
+from fovea.config.several import KEYED, nodes
 from fovea.config.signatures import signature
 
 _STRICT = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
+_NAME = re.compile(r"[^\W\d]\w*")  # of a metric, as expressions of tables spell it
 _OURS = ("_target_", "_partial_", "_problem_")  # keys of a node that are no arguments
 
 GROUPS = (
@@ -34,6 +37,7 @@ GROUPS = (
     "task",
     "trainer",
     "probe",
+    "metrics",
     "tracking",
     "launcher",
 )
@@ -64,6 +68,7 @@ class Root(BaseModel):
     task: dict[str, Any]
     trainer: dict[str, Any]
     probe: types.Unscientific[dict[str, Any] | None] = None
+    metrics: dict[str, Any] | None = None  # of those, what training watches: identity.py
     tracking: types.Unscientific[dict[str, Any]]
     launcher: types.Unscientific[dict[str, Any]]
 
@@ -79,15 +84,28 @@ def validate(config: Mapping[str, Any]) -> None:
             raise ConfigError(f"{path}: no value; add {path}=… to the command")
     _check(Root, config, path="")
     for group in GROUPS:
-        node = config.get(group)
-        if node is not None and "_target_" not in node:
-            raise ConfigError(f"{group}._target_: no value; see: fovea list {group}")
-        _check_node(node or {}, path=group)
+        for path, node in nodes(group, config):
+            _check_place(group, path, config)
+            _check_node(node, path)
     for index, node in enumerate(config.get("callbacks", [])):
         if "_target_" not in node:
             raise ConfigError(f"callbacks.{index}._target_: no value; name a class of Lightning's")
         _check_node(node, path=f"callbacks.{index}")
     _check_pairs(config)
+
+
+def _check_place(group: str, path: str, config: Mapping[str, Any]) -> None:
+    """Check that what stands in the place of a group's node, or of one of several, is one."""
+    placed = dict(nodes(group, config))
+    known = [each.partition(".")[2] for each, node in placed.items() if _is_node(node)]
+    name = path.partition(".")[2]
+    if name and known and not isinstance(placed[path], Mapping):
+        raise ConfigError(f"{shortened(path)}: unknown key (known: {', '.join(known)})")
+    if not _is_node(placed[path]):
+        where = path if isinstance(placed[path], Mapping) else group
+        raise ConfigError(f"{shortened(where)}._target_: no value; see: fovea list {group}")
+    if group in KEYED and not _NAME.fullmatch(name):
+        raise ConfigError(f"{shortened(path)}: should be named by letters, digits and _")
 
 
 def _check_node(node: Mapping[str, Any], path: str) -> None:
@@ -98,13 +116,9 @@ def _check_node(node: Mapping[str, Any], path: str) -> None:
     if not isinstance(target, str):
         raise ConfigError(f"{path}._target_={shortened(target)}: should be the name of a class")
     arguments = {key: value for key, value in node.items() if key not in _OURS}
-    if path == "model":
+    if path.partition(".")[0] in ("model", "metrics"):
         arguments = {key: value for key, value in arguments.items() if value != "auto"}
-    nested = {
-        key: value
-        for key, value in arguments.items()
-        if isinstance(value, Mapping) and "_target_" in value
-    }
+    nested = {key: value for key, value in arguments.items() if _is_node(value)}
     schema = signature_schema(target)
     if schema is not None:
         plain = {key: None if key in nested else value for key, value in arguments.items()}
@@ -186,6 +200,10 @@ def _check_pairs(config: Mapping[str, Any]) -> None:
             f"trainer.strategy={strategy} starts this command again in every process and would "
             "repeat the whole sweep there; set trainer.devices, and trainer.strategy=auto"
         )
+
+
+def _is_node(value: Any) -> bool:
+    return isinstance(value, Mapping) and "_target_" in value
 
 
 def _is_stop(node: Any) -> bool:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from fovea.config.errors import ConfigError
 from fovea.config.keys import targets
+from fovea.config.several import nodes
 
 
 class Kind(NamedTuple):
@@ -28,12 +29,12 @@ class Kind(NamedTuple):
 
     Args:
         text: the rule, as an error message ends.
-        base: type that a class must have, by inheritance or as a protocol.
+        base: type that a class must have, by inheritance or as a protocol; of several, one.
         packages: whose classes fit, beside fovea's and those that the user has named.
     """
 
     text: str
-    base: str
+    base: str | tuple[str, ...]
     packages: tuple[str, ...] = ()
 
 
@@ -59,8 +60,12 @@ KINDS: Mapping[str, Kind] = {
     ),
     "trainer": Kind("it is fovea's TrainerSettings", "fovea.training.settings.TrainerSettings"),
     "probe": Kind("a probe is callable", "fovea.problems.probes.Probe"),
+    "metrics": Kind("a metric is fovea's Metric", "fovea.problems.metrics.Metric"),
+    "metric": Kind("it is a torchmetrics Metric", "torchmetrics.Metric", ("torchmetrics",)),
     "tracking": Kind(
-        "a tracker has fovea's Tracker's methods", "fovea.training.tracking.trackers.Tracker"
+        "a tracker has fovea's Tracker's methods, or is a Lightning logger",
+        ("fovea.training.tracking.trackers.Tracker", "pytorch_lightning.loggers.Logger"),
+        ("pytorch_lightning.loggers",),
     ),
     "launcher": Kind("a launcher has the method environments", "fovea.sweep.launchers.Launcher"),
 }
@@ -84,10 +89,11 @@ def require_trusted(config: Mapping[str, Any], where: str = "") -> None:
         ConfigError: a target's package is not trusted, or does not fit there.
     """
     for group in KINDS:
-        for path, target in targets(config.get(group), (group,)):
-            kind = reduce(lambda around, key: kind_of(key, around), path)
-            if reason := refusal(kind, target):
-                raise ConfigError(line(".".join(path), target, reason, where))
+        for place, node in nodes(group, config):
+            for path, target in targets(node, (place,)):
+                kind = reduce(lambda around, key: kind_of(key, around), path[1:], group)
+                if reason := refusal(kind, target):
+                    raise ConfigError(line(".".join(path), target, reason, where))
 
 
 def refusal(kind: str, target: Any) -> str | None:

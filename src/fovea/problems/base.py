@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 
 from fovea.data.base import EpochLoader
 from fovea.optim.schedules import Schedule, per_step
+from fovea.problems.metrics import Metric, measured
 from fovea.problems.predictions import Predictions
 from fovea.records.quantities import COMMON, Quantity
 
@@ -95,6 +96,7 @@ class Task(LightningModule):
         monitor: the validation metric that says which epoch is best, unless the config names one.
         quantities: of the parts of the loss, if other than those of the predictions.
         names: what the predictions need to know of the data: names of classes, for instance.
+        metrics: what else is computed of the predictions, by name.
         tested: the predictions of the last test.
         batches, samples: trained on in the current epoch, by this process. A burst ends with an
             optimizer step, so between bursts they say where in its epoch training stands.
@@ -115,6 +117,7 @@ class Task(LightningModule):
         self.automatic_optimization = False
         self.model = model
         self.names: Mapping[str, Any] = {}
+        self.metrics: Mapping[str, Metric] = {}
         self.tested: Predictions | None = None
         self.batches = self.samples = 0
         self._optimizer = optimizer
@@ -126,8 +129,10 @@ class Task(LightningModule):
 
     @property
     def all_quantities(self) -> dict[str, Quantity]:
-        """What each metric is: those of any problem, of the loss's parts and the predictions."""
-        return {**COMMON, **self.quantities, **self.predictions.quantities}
+        """What each metric is: those of any problem, of the loss's parts, of the predictions, and
+        those that the config adds."""
+        own = {**COMMON, **self.quantities, **self.predictions.quantities}
+        return own | {name: metric.quantity for name, metric in self.metrics.items()}
 
     @abstractmethod
     def training_loss(self, batch: Any) -> Loss:
@@ -263,7 +268,7 @@ class Task(LightningModule):
         rows = {name: np.concatenate([each[name] for each in kept]) for name in kept[0]}
         made = self.predictions(rows, self.names)
         self._log_means(stage)
-        for name, value in made.metrics().items():
+        for name, value in (made.metrics() | measured(self.metrics, made)).items():
             self.log(f"{stage}/{name}", value, prog_bar=name == self.monitor, batch_size=1)
         return made
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from fovea.config.build import class_of
 from fovea.config.errors import RecordError
 from fovea.config.regular import most_of, open_regular
+from fovea.problems.metrics import build_metrics, measured
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder
+from fovea.records.quantities import Quantity
 
 _REMEDY = "train it again with rerun=true"
 _TOLERANCE = 1e-6  # recorded in float32, or to six places
@@ -68,6 +71,30 @@ def predictions_class(target: str) -> type[Predictions]:
     return class_of("predictions", {"_target_": target})
 
 
+def measure(
+    run: RunFolder, nodes: Mapping[str, Any], predictions: Predictions
+) -> tuple[dict[str, float], dict[str, Quantity]]:
+    """Compute metrics of the predictions of a run's test.
+
+    Args:
+        run: the record.
+        nodes: the config of each metric, by its name.
+        predictions: of the record.
+
+    Returns:
+        Their values, and what they are, by name.
+
+    Raises:
+        FoveaError: a metric is not trusted, or cannot be computed.
+    """
+    if not nodes:
+        return {}, {}
+    data: Any = class_of("data", run.config["data"])
+    metrics = build_metrics(nodes, data.offers_of(run.read("data.json")))
+    quantities = {name: metric.quantity for name, metric in metrics.items()}
+    return measured(metrics, predictions), quantities
+
+
 def verify(run: RunFolder) -> list[Disagreement] | None:
     """Recompute the metrics of a run's test by its predictions, those by class included.
 
@@ -81,9 +108,10 @@ def verify(run: RunFolder) -> list[Disagreement] | None:
         return None
     predictions = predictions_of(run)
     bounds = predictions.bounds()
+    added, _ = measure(run, run.summary.get("metric_nodes", {}), predictions)
     expected = {
         f"test/{name}": bounds.get(name, (value, value))
-        for name, value in predictions.metrics().items()
+        for name, value in {**predictions.metrics(), **added}.items()
     }
     recorded: dict[str, Any] = dict(run.metrics)
     for group, values in predictions.details().items():
@@ -99,7 +127,7 @@ def verify(run: RunFolder) -> list[Disagreement] | None:
 
 
 def _within(value: float | None, bounds: tuple[float | None, float | None]) -> bool:
-    low, high = bounds
+    low, high = (None if each is None or math.isnan(each) else each for each in bounds)
     if value is None or low is None or high is None:
         return value is None and low is None
     return low - _TOLERANCE <= value <= high + _TOLERANCE

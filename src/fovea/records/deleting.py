@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -36,9 +36,10 @@ _ENTRIES = (
     "checkpoints",
     "predictions",
     "wandb",
-    "tensorboard",
+    "loggers",
+    "tensorboard",  # of earlier versions, as what follows
     "csv",
-    ".hydra",  # of earlier versions
+    ".hydra",
 )
 _PICTURE = re.compile(r"\w[\w.-]*\.png")
 _UNFINISHED = re.compile(r"\.(.+)\.\w+")  # by atomic_stream
@@ -87,15 +88,22 @@ def foreign_entries(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if not _is_entry(path.name, own))
 
 
-def delete_entries(folder: Path, *, only: Iterable[str] = (), keep: Iterable[str] = ()) -> None:
+def delete_entries(folder: Path, *, only: Collection[str] = (), keep: Collection[str] = ()) -> None:
     """Delete what fovea made in a run's folder, or ``only`` some of it.
+
+    Args:
+        folder: of the run.
+        only: names of entries, or ``ENTRY/NAME``; none is all.
+        keep: names of entries that stay.
 
     Raises:
         RecordError: the folder is not a run's, or there is a link; nothing is deleted then.
     """
-    found = [path for path in _entries(folder) if path.name not in keep]
-    if wanted := set(only):
-        found = [path for path in found if path.name in wanted]
+    entries = _entries(folder)
+    found = [path for path in entries if path.name not in keep]
+    if only:
+        wanted = [folder / each for each in only]
+        found = [path for path in wanted if path.exists() and {path, path.parent} & {*entries}]
     if not found:
         return
     parents = (folder.parent, folder.parent.parent)

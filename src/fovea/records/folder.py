@@ -153,7 +153,7 @@ class RunFolder:
         delete_entries(self.path, keep=("train.log", "config.yaml", "summary.json"))
 
     def discard(self, name: str) -> None:
-        """Remove an entry of the record, where there is one.
+        """Remove an entry of the record (or ``ENTRY/NAME``), where there is one.
 
         Raises:
             RecordError: as of :meth:`clear`.

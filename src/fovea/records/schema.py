@@ -54,6 +54,7 @@ class Config(Part):
     schedule: Node = {}
     task: Node = {}
     probe: Node | None = None
+    metrics: dict[str, Node] | None = None
 
 
 class Process(Part):
@@ -88,6 +89,7 @@ class Summary(Part):
         error: why it was not finished.
         metrics: of the tested weights, by name.
         quantities: what each metric is.
+        metric_nodes: the config of each that was computed beside the problem's own, by name.
         monitor: the metric that says which epoch is best.
         predictions: the class of its predictions.
         selected: which weights were tested.
@@ -121,6 +123,7 @@ class Summary(Part):
     error: str = ""
     metrics: dict[str, float | None] = {}
     quantities: dict[str, Quantity] = {}
+    metric_nodes: dict[str, Node] = {}
     monitor: str = ""
     predictions: str = ""
     selected: Literal["best", "last"] = "last"

@@ -9,10 +9,10 @@ from typing import Any
 from fovea.config.build import build
 from fovea.config.printing import say
 from fovea.records import carry_over, replace_by_rerun
-from fovea.records.quantities import find, of_record, watched
+from fovea.records.quantities import find, of_record, stored, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
-from fovea.sweep.state import missing_probe, probes
+from fovea.sweep.state import missing_metrics, missing_probes, probes
 from fovea.sweep.workers import NotDoneError, free_memory, portable, run_in_workers
 
 Outcome = Mapping[str, Any] | Exception | None
@@ -40,8 +40,9 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     """Train one run, in whatever process; return its summary.
 
     A run that another process trains, or has trained meanwhile, is left to it: ``None``. A finished
-    one is measured by a probe that has not measured it; with ``rerun``, or if its record is
-    damaged, it is trained again beside its record, which the new one replaces when it is finished.
+    one is measured by probes and metrics that have not measured it; with ``rerun``, or if its
+    record is damaged, it is trained again beside its record, which the new one replaces when it is
+    finished.
 
     Raises:
         Exception: whatever ended the run.
@@ -55,7 +56,7 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
             return None
         damaged, rerun = bool(run.damage), planned.config["rerun"]
         if status == "finished" and not damaged and not rerun:
-            return _measure_probe(planned)
+            return _measure(planned)
         from fovea.training.train import train
 
         if damaged and not rerun:
@@ -69,17 +70,30 @@ def train_run(planned: PlannedRun) -> Mapping[str, Any] | None:
     return summary
 
 
-def _measure_probe(planned: PlannedRun) -> Mapping[str, Any] | None:
-    """Measure a finished run by the planned probe, unless it has; return its summary."""
-    run, probe = planned.folder, missing_probe(planned)
-    if not probe:
-        return None
-    from fovea.training.evaluate import measure_probe
+def _measure(planned: PlannedRun) -> Mapping[str, Any] | None:
+    """Measure a finished run by what is planned and has not measured it; return its summary."""
+    run = planned.folder
+    new_probes, new_metrics = missing_probes(planned), missing_metrics(planned)
+    summary, measured, more = run.summary, {}, {}
+    metrics = dict(summary.get("metrics", {}))
+    if new_probes:
+        from fovea.training.evaluate import measure_probes
 
-    measured = measure_probe(run, planned.config)
-    summary = run.summary
-    metrics = summary.get("metrics", {}) | measured
-    run.write("summary.json", summary | {"metrics": metrics, "probes": [*probes(run), probe]})
+        measured |= measure_probes(run, planned.config, new_probes)
+        more["probes"] = [*probes(run), *new_probes.values()]
+    if new_metrics:
+        from fovea.problems.recorded import measure, predictions_of
+
+        named = {path.partition(".")[2]: node for path, node in new_metrics.items()}
+        values, quantities = measure(run, named, predictions_of(run))
+        measured |= {f"test/{name}": value for name, value in values.items()}
+        for name in named:  # in validation it was another metric of that name
+            metrics.pop(f"val/{name}", None)
+        more["quantities"] = {**stored(of_record(summary)), **stored(quantities)}
+        more["metric_nodes"] = {**summary.get("metric_nodes", {}), **named}
+    if not measured:
+        return None
+    run.write("summary.json", summary | {"metrics": metrics | measured} | more)
     found = ", ".join(f"{name} {value:.4g}" for name, value in measured.items())
     say(f"{run.id}  {summary['name']:<28} {found}")
     return run.summary

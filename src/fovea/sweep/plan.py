@@ -10,13 +10,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from fovea.config.compose import (
     choices,
@@ -32,14 +32,17 @@ from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
 from fovea.config.identity import REPEATS, Scientific, run_id, scientific, settings
 from fovea.config.keys import look_up
-from fovea.config.options import defaults_of
+from fovea.config.options import defaults_of, groups
 from fovea.config.overrides import expand, explained, from_mapping, parse, require_few
 from fovea.config.paths import conf, experiment, experiment_names
 from fovea.config.printing import say
 from fovea.config.schema import validate
+from fovea.config.several import rewritten
 from fovea.records import RunFolder, run_folder
 from fovea.sweep.matching import earlier_records
 from fovea.tables.cells import Repeat
+
+_OF_HYDRA = re.compile(r"[+~]*hydra[./]")
 
 
 @dataclass(frozen=True)
@@ -181,8 +184,8 @@ def plan_command(
         master = compose_sweep(loader, list(overrides))
         require_own_hydra(master.hydra)
         params, arms = grid_of(master)
-        given = OmegaConf.to_container(master.hydra.overrides.task, resolve=False)
-        return plan(loader, master, [*params, *map(str, cast("list[str]", given))], arms)
+        given = [each for each in overrides if not _OF_HYDRA.match(each)]
+        return plan(loader, master, [*params, *given], arms)
 
 
 def with_problem(overrides: Sequence[str]) -> list[str]:
@@ -307,15 +310,16 @@ class _Composer:
         self._loader = loader
         self._master = master
         self._parser = OverridesParser.create(config_loader=loader)
-        self._groups = set(master.hydra.runtime.choices)
+        self._groups = {*groups(), *master.hydra.runtime.choices}
         self._composed: dict[tuple[str, ...], tuple[DictConfig, dict[str, str]]] = {}
 
     def compose(self, job: Sequence[str]) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the resolved config of one run, and the option chosen of each group."""
         chosen: list[str] = []
         values: list[Override] = []
-        for text, override in zip(job, self._parser.parse_overrides(list(job)), strict=True):
-            if override.key_or_group in self._groups:
+        texts = rewritten(job)
+        for text, override in zip(texts, self._parser.parse_overrides(texts), strict=True):
+            if override.package is not None or override.key_or_group in self._groups:
                 chosen.append(text)
             elif not override.key_or_group.startswith("hydra."):
                 values.append(override)

@@ -47,7 +47,7 @@ def _gone(name: str) -> str:
     for group, chosen in chosen_by(name).items():
         if group not in GROUPS:
             continue
-        for option in (each.strip() for each in chosen.split(",")):
+        for option in (each.strip(" []'\"") for each in chosen.split(",")):
             if not option.isidentifier():  # null, or a choice of Hydra's
                 continue
             node = stated(group, option)

@@ -11,8 +11,9 @@ from statistics import fmean
 from typing import Any, Literal
 
 from fovea.config.errors import RecordError
-from fovea.config.identity import REPEATS, Scientific, of_option
+from fovea.config.identity import REPEATS, Scientific, of_options
 from fovea.config.numerics import changes_of_record
+from fovea.config.several import nodes
 from fovea.records import RunFolder
 from fovea.sweep.matching import recorded_config
 from fovea.sweep.plan import PlannedRun
@@ -33,7 +34,7 @@ class State:
 
     Args:
         kind: ``stale`` is a finished run that would give other numbers now, ``unmeasured`` one
-            that the planned probe has not measured.
+            that a planned probe or metric has not measured.
         note: what has changed, the epochs behind an interrupted run, or why a run failed.
         seconds: spent on it.
         epochs: behind it.
@@ -92,25 +93,50 @@ class States:
         return State("failed", summary.get("error", ""), seconds, epochs)
 
     def _finished(self, run: PlannedRun, seconds: float | None, epochs: int) -> State:
-        if missing_probe(run):
-            note = "finished; its probe is measured from its checkpoint"
+        sources = {"checkpoint": missing_probes(run), "predictions": missing_metrics(run)}
+        if notes := [f"{', '.join(found)} from its {of}" for of, found in sources.items() if found]:
+            note = f"finished; to be measured: {' and '.join(notes)}"
             return State("unmeasured", note, seconds, epochs)
         if changes := [*changes_of_record(run.folder.read("environment.json"), run.config)]:
             return State("stale", "; ".join(changes), seconds, epochs, redo=False)
         return State("done", "", seconds, epochs, redo=False)
 
 
-def missing_probe(run: PlannedRun) -> Scientific:
-    """Return the planned probe of a finished run if it is to measure its checkpoint; else nothing.
+def missing_probes(run: PlannedRun) -> dict[str, Scientific]:
+    """Return the planned probes that are to measure the checkpoint of a finished run.
+
+    Returns:
+        The scientific config of each by its path; none where there is no checkpoint.
 
     Raises:
         RecordError: the record is damaged.
     """
-    probe, folder = of_option("probe", run.config, run.choices), run.folder
-    if not probe or probe in probes(folder):
+    folder = run.folder
+    planned = zip(
+        (path for path, _ in nodes("probe", run.config)),
+        of_options("probe", run.config, run.choices),
+        strict=True,
+    )
+    if not (missing := {path: probe for path, probe in planned if probe not in probes(folder)}):
         return {}
     checkpoint = folder.checkpoints / f"{folder.summary.get('selected')}.ckpt"
-    return probe if checkpoint.is_file() else {}
+    return missing if checkpoint.is_file() else {}
+
+
+def missing_metrics(run: PlannedRun) -> dict[str, Mapping[str, Any]]:
+    """Return the planned metrics that are to be computed of the predictions of a finished run.
+
+    Returns:
+        The config of each by its path; none where there are no predictions.
+
+    Raises:
+        RecordError: the record is damaged.
+    """
+    planned = run.config.get("metrics") or {}
+    if not planned or not run.folder.predictions.is_file():
+        return {}
+    known = run.folder.summary.get("metric_nodes", {})
+    return {f"metrics.{name}": node for name, node in planned.items() if known.get(name) != node}
 
 
 def probes(folder: RunFolder) -> list[Scientific]:
@@ -122,7 +148,7 @@ def probes(folder: RunFolder) -> list[Scientific]:
     summary = folder.summary
     if "probes" in summary:
         return summary["probes"]
-    return [of_option("probe", folder.config, summary.get("choices", {}))]  # of an earlier version
+    return of_options("probe", folder.config, summary.get("choices", {}))  # of an earlier version
 
 
 class Costs:

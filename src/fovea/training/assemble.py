@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,11 +11,13 @@ from pytorch_lightning import Callback
 from pytorch_lightning import callbacks as lightning
 from torch import Tensor, nn
 
-from fovea.config.build import arguments, build, build_with, class_of, factory
+from fovea.config.build import arguments, build, build_with, class_of, factory, offered
 from fovea.config.errors import ConfigError, DataError, RecordError, one_line
+from fovea.config.several import nodes
 from fovea.config.trust import require_trusted
 from fovea.data.base import Data
 from fovea.problems.base import Stepping, Task
+from fovea.problems.metrics import build_metrics
 from fovea.problems.probes import Probe
 from fovea.records import RunFolder
 from fovea.records.folder import REMEDY
@@ -31,7 +33,7 @@ class Lab:
     data: Data
     task: Task
     settings: TrainerSettings
-    probe: Probe | None = None
+    probes: Mapping[str, Probe] = field(default_factory=dict)  # by their paths in the config
     callbacks: Sequence[Callback] = ()
 
 
@@ -69,8 +71,12 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         stepping=_stepping(settings, callbacks),
         **data.offers,
     )
-    probe = build("probe", config["probe"]) if config.get("probe") else None
-    return Lab(config, data, task, settings, probe, callbacks)
+    metrics = build_metrics(config.get("metrics"), data.offers)
+    for name in metrics.keys() & task.all_quantities.keys():
+        raise ConfigError(f"metrics.{name}: '{name}' is recorded anyway; give it another name")
+    task.metrics = metrics
+    probes = {path: build("probe", node) for path, node in nodes("probe", config)}
+    return Lab(config, data, task, settings, probes, callbacks)
 
 
 def _stepping(settings: TrainerSettings, callbacks: Sequence[Callback]) -> Stepping:
@@ -110,9 +116,8 @@ def build_model(
         ConfigError: an ``auto`` that the data does not offer, or the network refuses its arguments.
     """
     for key, value in node.items():
-        if value == "auto" and key not in offers:
-            known = ", ".join(offers) or "nothing"
-            raise ConfigError(f"model.{key}=auto: the data offers {known}; set a value")
+        if value == "auto":
+            offered(key, offers, "model")
     own = {key: value for key, value in node.items() if value != "auto"}
     known = arguments("model", node, asked=node.keys() - own.keys())
     taken = {key: offers[key] for key in offers if key in known and key not in own}

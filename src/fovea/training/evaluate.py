@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from fovea.training.quiet import quiet_libraries
 def evaluate(
     run: RunFolder, *, weights: str | None = None, data_root: str | None = None
 ) -> dict[str, float]:
-    """Measure a run's network on the test part, and by the probe of its config.
+    """Measure a run's network on the test part, and by the probes of its config.
 
     Args:
         run: the record.
@@ -32,14 +32,15 @@ def evaluate(
         data_root: where the data is; ``None`` is where the run found it.
 
     Returns:
-        ``test/…`` metrics, and the probe's.
+        ``test/…`` metrics, and the probes'.
 
     Raises:
         ConfigError: the record names what is not trusted.
         DataError: the data is not there, or is not what the run was trained with.
         RecordError: the record or the weights are missing or damaged.
     """
-    config = _at(run.config, data_root)
+    metrics = {**(run.config.get("metrics") or {}), **run.summary.get("metric_nodes", {})}
+    config = _at(run.config | {"metrics": metrics}, data_root)
     require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries(), process_of_run(config):
@@ -65,12 +66,15 @@ def pictures_of_test(
         return _assembled(run, config).data.pictures(rows)
 
 
-def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]:
-    """Measure the tested weights of a finished run by a probe.
+def measure_probes(
+    run: RunFolder, config: Mapping[str, Any], paths: Collection[str]
+) -> dict[str, float]:
+    """Measure the tested weights of a finished run by probes.
 
     Args:
         run: the record.
-        config: the run's, with the probe.
+        config: the run's, with the probes.
+        paths: of those that are to measure.
 
     Raises:
         FoveaError: as of :func:`evaluate`.
@@ -78,6 +82,7 @@ def measure_probe(run: RunFolder, config: Mapping[str, Any]) -> dict[str, float]
     checkpoint = load_checkpoint(run)
     with quiet_libraries(), process_of_run(config):
         lab = _assembled(run, config)
+        lab = replace(lab, probes={path: lab.probes[path] for path in paths})
         load_weights(lab.task, checkpoint["state_dict"])
         trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
         return _probed(lab, trainer)
@@ -108,12 +113,12 @@ def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
 
 
 def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
-    """Measure a checkpoint's weights on the test part, and by the lab's probe.
+    """Measure a checkpoint's weights on the test part, and by the lab's probes.
 
     One device does it: no sample counts twice.
 
     Returns:
-        ``test/…`` metrics, and the probe's.
+        ``test/…`` metrics, and the probes'.
     """
     load_weights(lab.task, checkpoint["state_dict"])
     trainer = lab.settings.single_device().trainer(epochs=1, loggers=False, callbacks=[])
@@ -123,10 +128,11 @@ def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _probed(lab: Lab, trainer: Trainer) -> dict[str, float]:
-    """Return what the lab's probe measures of the task's weights; nothing without one."""
-    if lab.probe is None:
-        return {}
-    return lab.probe(lab.data, partial(_validate, trainer, lab.task))
+    """Return what the lab's probes measure of the task's weights."""
+    found: dict[str, float] = {}
+    for probe in lab.probes.values():
+        found |= probe(lab.data, partial(_validate, trainer, lab.task))
+    return found
 
 
 def _validate(trainer: Trainer, task: Task, batches: Iterable[Any]) -> dict[str, float]:

@@ -18,15 +18,15 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from torch.multiprocessing import ProcessRaisedException
 
-from fovea.config.build import build
 from fovea.config.errors import FoveaError, RecordError
-from fovea.config.identity import of_option, scientific
+from fovea.config.identity import of_options, scientific
 from fovea.config.printing import PrintableFormatter
+from fovea.config.several import nodes
 from fovea.records import RunFolder, Status
 from fovea.records.deleting import delete_record, require_own
 from fovea.training.tracking.environment import process_seconds
 from fovea.training.tracking.guarded import Guarded
-from fovea.training.tracking.trackers import Outcome, RunInfo
+from fovea.training.tracking.trackers import Outcome, RunInfo, build_tracker
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _earlier = count()  # runs of this process
 
 
 class Recording:
-    """Writes config and summary of a run, and starts and closes its tracker.
+    """Writes config and summary of a run, and starts and closes its trackers.
 
     Args:
         config: the resolved config.
@@ -70,7 +70,11 @@ class Recording:
         self.seconds_before = 0.0
         self.config = config
         self.folder = folder
-        self._tracker = Guarded(build("tracking", config["tracking"]))
+        self._trackers: list[Guarded] = []
+        for path, node in nodes("tracking", config):
+            name = choices.get(path, "tracking")
+            guarded = Guarded(build_tracker(node, name, folder), f"tracking={name}")
+            self._trackers.append(guarded)
         tags = [choices["model"], choices["data"]]
         self._info = RunInfo(folder, self.name, config["experiment"], tags, config)
         self._tracked = False
@@ -82,7 +86,7 @@ class Recording:
             "overrides": list(overrides),
             "arm": arm,
             "scientific": scientific(config, choices),
-            "probes": [probe] if (probe := of_option("probe", config, choices)) else [],
+            "probes": of_options("probe", config, choices),
             "seed": config["seed"],
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,10 +99,10 @@ class Recording:
         folder.write("config.yaml", config)
         folder.write("summary.json", self.summary)
 
-    def track(self) -> Logger:
-        """Start the tracker and return its logger."""
+    def track(self) -> list[Logger]:
+        """Start the trackers and return their loggers."""
         self._tracked = True
-        return self._tracker.start(self._info)
+        return [tracker.start(self._info) for tracker in self._trackers]
 
     def name_pictures(self, names: Sequence[str]) -> None:
         """Name in the summary the pictures that will be written: they may be deleted with it."""
@@ -106,23 +110,24 @@ class Recording:
         self.folder.write("summary.json", self.summary)
 
     def finish(self, summary: Mapping[str, Any], outcome: Outcome | None = None) -> None:
-        """Record a run that is done, and tell its tracker of the test, if there was one.
+        """Record a run that is done, and tell its trackers of the test, if there was one.
 
-        What the tracker makes of it is no part of the record.
+        What a tracker makes of it is no part of the record.
         """
         self._end("finished", **summary, files=self.folder.sizes(_FILES))
-        if outcome is not None:
-            told = {**summary, "seconds": self.summary["seconds"]}
-            self._tracker.report(replace(outcome, summary=told))
-        self._tracker.finish(0)
+        told = {**summary, "seconds": self.summary["seconds"]}
+        for tracker in self._trackers:
+            if outcome is not None:
+                tracker.report(replace(outcome, summary=told))
+            tracker.finish(0)
 
     def fail(self, error: BaseException) -> None:
         """Record what ended a run that was not finished, as far as that can be written.
 
         A mistake that kept it from its first step leaves no record where there was none, and
-        nothing is sent to its tracker.
+        nothing is sent to its trackers.
         """
-        if self.summary["status"] == "finished":  # interrupted while its tracker was told
+        if self.summary["status"] == "finished":  # interrupted while its trackers were told
             return
         mistake = isinstance(error, FoveaError) and not self._tracked
         if mistake and self._new:
@@ -135,7 +140,8 @@ class Recording:
             self._end("interrupted" if interrupted else "failed", error=_one_line(error))
         if not (self._tracked or interrupted or mistake):
             self.track()
-        self._tracker.finish(1)
+        for tracker in self._trackers:
+            tracker.finish(1)
 
     def _end(self, status: Status, **more: Any) -> None:
         seconds = self.seconds_before + time.perf_counter() - self._started

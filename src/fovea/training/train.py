@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from math import isfinite
@@ -132,9 +132,9 @@ def _train(lab: Lab, recording: Recording, interrupted: Interrupted | None) -> f
         return None
 
     def attach(trainer: Trainer) -> None:
-        logger = recording.track()
-        replay(history.rows.values(), logger)
-        trainer.loggers.append(logger)
+        for logger in recording.track():
+            replay(history.rows.values(), logger)
+            trainer.loggers.append(logger)
 
     alone = settings.devices == 1  # else the processes that train are others than this one
     # The first step does not wait for W&B, which takes 2 s to import and to start.
@@ -190,10 +190,11 @@ def _show(*lines: str) -> None:
         say(line, stderr=True)
 
 
-def _tell(logger: Logger, history: History) -> None:
-    """Tell a logger a whole history."""
-    replay(history.rows.values(), logger)
-    logger.finalize("success")
+def _tell(loggers: Iterable[Logger], history: History) -> None:
+    """Tell loggers a whole history."""
+    for logger in loggers:
+        replay(history.rows.values(), logger)
+        logger.finalize("success")
 
 
 def _test(
@@ -216,6 +217,7 @@ def _test(
         "metrics": metrics,
         **predictions.details(),
         "quantities": stored(task.all_quantities),
+        "metric_nodes": lab.config.get("metrics") or {},
         "predictions": f"{kind.__module__}.{kind.__qualname__}",
         "monitor": settings.watched(task).metric,
         "selected": selected,

@@ -22,10 +22,12 @@ class Guarded:
 
     Args:
         tracker: started, told and closed as long as it has not failed.
+        name: what a warning calls it.
     """
 
-    def __init__(self, tracker: Tracker) -> None:
+    def __init__(self, tracker: Tracker, name: str) -> None:
         self._tracker = tracker
+        self._name = name
         self._failed = False
 
     def start(self, info: RunInfo) -> Logger:
@@ -49,8 +51,8 @@ class Guarded:
         except Exception:
             self._failed = True
             if not quietly:
-                name = type(self._tracker).__name__
-                log.warning("%s failed and is sent no more:\n%s", name, traceback.format_exc())
+                failure = traceback.format_exc()
+                log.warning("%s failed and is sent no more:\n%s", self._name, failure)
             return None
 
 

@@ -1,21 +1,22 @@
-"""Where a run's curves are sent: Weights & Biases (offline unless asked), TensorBoard, or CSV."""
+"""Where a run's curves are sent: Weights & Biases (offline unless asked), or a Lightning logger."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from pytorch_lightning.loggers import Logger, WandbLogger
 
+from fovea.config.build import arguments, build, class_of
 from fovea.config.errors import ConfigError
 from fovea.config.printing import say
 from fovea.config.types import WandbProject, WandbTag
@@ -194,35 +195,51 @@ class _ResumedWandbLogger(WandbLogger):
             super().log_metrics(metrics, step)
 
 
-class _FileTracker:
-    """A tracker whose logger needs no closing and shows curves only."""
+class LoggerTracker:
+    """Any Lightning logger: it is sent the config, every epoch, and the metrics of the test.
 
-    def report(self, outcome: Outcome) -> None:
-        """Nothing more to add: the run's own record holds the rest."""
-
-    def finish(self, exit_code: int) -> None:
-        """Nothing to close: Lightning closes the logger with the training."""
-
-
-class TensorBoard(_FileTracker):
-    """TensorBoard event files in the run's folder; needs the extra ``fovea[tensorboard]``.
-
-    Raises:
-        ConfigError: TensorBoard is not installed.
+    Args:
+        logger: nothing of the run was sent to it.
+        folder: where it writes below the run's folder.
     """
 
-    def __init__(self) -> None:
-        if find_spec("tensorboard") is None and find_spec("tensorboardX") is None:
-            raise ConfigError("tracking=tensorboard needs TensorBoard; install fovea[tensorboard]")
+    def __init__(self, logger: Logger, folder: str) -> None:
+        self._logger = logger
+        self._folder = folder
 
     def start(self, info: RunInfo) -> Logger:
-        info.folder.discard("tensorboard")
-        return TensorBoardLogger(str(info.folder.path), name="tensorboard", version="")
+        info.folder.discard(self._folder)
+        self._logger.log_hyperparams(dict(info.config))
+        return self._logger
+
+    def report(self, outcome: Outcome) -> None:
+        metrics = outcome.summary.get("metrics", {})
+        tested = {key: each for key, each in metrics.items() if key.startswith("test/")}
+        self._logger.log_metrics(tested, step=outcome.summary.get("steps", 1) - 1)
+
+    def finish(self, exit_code: int) -> None:
+        self._logger.finalize("failed" if exit_code else "success")
 
 
-class Csv(_FileTracker):
-    """Lightning's CSV logger in the run's folder."""
+def build_tracker(node: Mapping[str, Any], name: str, run: RunFolder) -> Tracker:
+    """Build what a ``tracking`` node names.
 
-    def start(self, info: RunInfo) -> Logger:
-        info.folder.discard("csv")
-        return CSVLogger(str(info.folder.path), name="csv", version="")
+    Args:
+        node: of a tracker, or of a Lightning logger, which writes below the run's folder.
+        name: of the logger's folder there.
+        run: the record.
+
+    Raises:
+        FoveaError: it is not trusted or not installed, or would write elsewhere.
+    """
+    kind = class_of("tracking", node)
+    if not (isinstance(kind, type) and issubclass(kind, Logger)):
+        return build("tracking", node)
+    folder = f"loggers/{name}"
+    where = (run.path / folder).absolute()
+    takes_folder = "save_dir" in arguments("tracking", node)
+    logger: Logger = build("tracking", node, **({"save_dir": str(where)} if takes_folder else {}))
+    writes: Any = getattr(logger, "log_dir", None)
+    if writes is not None and not Path(os.path.normpath(writes)).is_relative_to(where):
+        raise ConfigError(f"tracking: {type(logger).__name__} would write to {writes}, not {where}")
+    return LoggerTracker(logger, folder)
