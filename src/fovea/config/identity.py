@@ -57,17 +57,17 @@ def scientific(config: Mapping[str, Any], choices: Mapping[str, str]) -> Scienti
 
 def of_options(
     group: str, config: Mapping[str, Any], choices: Mapping[str, str]
-) -> list[Scientific]:
-    """Return the same of each option of a group alone, of probes for instance, which no id holds.
+) -> dict[str, Scientific]:
+    """Return the same of each option of a group, by its path: of probes, which no id holds.
 
     One of several has the keys that it has where it is chosen alone.
     """
-    found = []
+    found = {}
     for path, node in nodes(group, config):
         flat = dict(_flat({group: node}, {group: choices[path]} if path in choices else {}))
-        found.append(
-            {k: _canonical(each) for k, each in flat.items() if not _is_default(k, each, flat)}
-        )
+        found[path] = {
+            key: _canonical(each) for key, each in flat.items() if not _is_default(key, each, flat)
+        }
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,19 +73,25 @@ class TorchMetric(Metric):
         return math.nan if any(each.category is UserWarning for each in caught) else value
 
 
-def build_metrics(nodes: Mapping[str, Any] | None, offers: Mapping[str, Any]) -> dict[str, Metric]:
+def build_metrics(
+    nodes: Mapping[str, Any], offers: Mapping[str, Any], own: Collection[str] = ()
+) -> dict[str, Metric]:
     """Build the metrics of a config.
 
     Args:
         nodes: by name; what is ``auto`` in them is as the data offers it.
         offers: what the data set offers.
+        own: names of what is recorded without them.
 
     Raises:
-        FoveaError: one is not trusted, or an ``auto`` is not offered.
+        FoveaError: one is not trusted, an ``auto`` is not offered, or a name is taken.
     """
+    for name in nodes:
+        if name in own:
+            raise ConfigError(f"metrics.{name}: '{name}' is recorded anyway; give it another name")
     return {
         name: build("metrics", _filled(node, offers, f"metrics.{name}"))
-        for name, node in (nodes or {}).items()
+        for name, node in nodes.items()
     }
 
 

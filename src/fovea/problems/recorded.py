@@ -19,7 +19,7 @@ from fovea.config.regular import most_of, open_regular
 from fovea.problems.metrics import build_metrics, measured
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder
-from fovea.records.quantities import Quantity
+from fovea.records.quantities import Quantity, of_record
 
 _REMEDY = "train it again with rerun=true"
 _TOLERANCE = 1e-6  # recorded in float32, or to six places
@@ -90,7 +90,8 @@ def measure(
     if not nodes:
         return {}, {}
     data: Any = class_of("data", run.config["data"])
-    metrics = build_metrics(nodes, data.offers_of(run.read("data.json")))
+    own = of_record(run.summary).keys() - run.summary.get("metric_nodes", {}).keys()
+    metrics = build_metrics(nodes, data.offers_of(run.read("data.json")), own)
     quantities = {name: metric.quantity for name, metric in metrics.items()}
     return measured(metrics, predictions), quantities
 

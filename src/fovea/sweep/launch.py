@@ -84,13 +84,12 @@ def _measure(planned: PlannedRun) -> Mapping[str, Any] | None:
     if new_metrics:
         from fovea.problems.recorded import measure, predictions_of
 
-        named = {path.partition(".")[2]: node for path, node in new_metrics.items()}
-        values, quantities = measure(run, named, predictions_of(run))
+        values, quantities = measure(run, new_metrics, predictions_of(run))
         measured |= {f"test/{name}": value for name, value in values.items()}
-        for name in named:  # in validation it was another metric of that name
+        for name in new_metrics:  # in validation it was another metric of that name
             metrics.pop(f"val/{name}", None)
-        more["quantities"] = {**stored(of_record(summary)), **stored(quantities)}
-        more["metric_nodes"] = {**summary.get("metric_nodes", {}), **named}
+        more["quantities"] = stored({**of_record(summary), **quantities})
+        more["metric_nodes"] = {**summary.get("metric_nodes", {}), **new_metrics}
     if not measured:
         return None
     run.write("summary.json", summary | {"metrics": metrics | measured} | more)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 from fovea.config.errors import RecordError
 from fovea.config.identity import REPEATS, Scientific, of_options
 from fovea.config.numerics import changes_of_record
-from fovea.config.several import nodes
 from fovea.records import RunFolder
 from fovea.sweep.matching import recorded_config
 from fovea.sweep.plan import PlannedRun
@@ -112,13 +111,11 @@ def missing_probes(run: PlannedRun) -> dict[str, Scientific]:
         RecordError: the record is damaged.
     """
     folder = run.folder
-    planned = zip(
-        (path for path, _ in nodes("probe", run.config)),
-        of_options("probe", run.config, run.choices),
-        strict=True,
-    )
-    if not (missing := {path: probe for path, probe in planned if probe not in probes(folder)}):
+    planned = of_options("probe", run.config, run.choices)
+    if not planned:
         return {}
+    known = probes(folder)
+    missing = {path: probe for path, probe in planned.items() if probe not in known}
     checkpoint = folder.checkpoints / f"{folder.summary.get('selected')}.ckpt"
     return missing if checkpoint.is_file() else {}
 
@@ -127,7 +124,7 @@ def missing_metrics(run: PlannedRun) -> dict[str, Mapping[str, Any]]:
     """Return the planned metrics that are to be computed of the predictions of a finished run.
 
     Returns:
-        The config of each by its path; none where there are no predictions.
+        The config of each by its name; none where there are no predictions.
 
     Raises:
         RecordError: the record is damaged.
@@ -136,7 +133,7 @@ def missing_metrics(run: PlannedRun) -> dict[str, Mapping[str, Any]]:
     if not planned or not run.folder.predictions.is_file():
         return {}
     known = run.folder.summary.get("metric_nodes", {})
-    return {f"metrics.{name}": node for name, node in planned.items() if known.get(name) != node}
+    return {name: node for name, node in planned.items() if known.get(name) != node}
 
 
 def probes(folder: RunFolder) -> list[Scientific]:
@@ -148,7 +145,7 @@ def probes(folder: RunFolder) -> list[Scientific]:
     summary = folder.summary
     if "probes" in summary:
         return summary["probes"]
-    return of_options("probe", folder.config, summary.get("choices", {}))  # of an earlier version
+    return [*of_options("probe", folder.config, summary.get("choices", {})).values()]  # earlier
 
 
 class Costs:

@@ -71,10 +71,7 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         stepping=_stepping(settings, callbacks),
         **data.offers,
     )
-    metrics = build_metrics(config.get("metrics"), data.offers)
-    for name in metrics.keys() & task.all_quantities.keys():
-        raise ConfigError(f"metrics.{name}: '{name}' is recorded anyway; give it another name")
-    task.metrics = metrics
+    task.metrics = build_metrics(config.get("metrics") or {}, data.offers, task.all_quantities)
     probes = {path: build("probe", node) for path, node in nodes("probe", config)}
     return Lab(config, data, task, settings, probes, callbacks)
 

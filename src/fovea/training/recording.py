@@ -86,7 +86,7 @@ class Recording:
             "overrides": list(overrides),
             "arm": arm,
             "scientific": scientific(config, choices),
-            "probes": of_options("probe", config, choices),
+            "probes": [*of_options("probe", config, choices).values()],
             "seed": config["seed"],
             "status": "running",
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
