@@ -22,8 +22,18 @@ from fovea.records import RunFolder
 
 FILE = Path(__file__).with_name("golden.json")
 GOLDEN: dict[str, float] = json.loads(FILE.read_text())
+OF_TEXTS = ("bag_of_words", "text_cnn")
 PARTS = {
     **{f"model={name}": ["data.fit=pad", "trainer.limit_batches=3"] for name in options("model")},
+    **{
+        f"model={name}": [
+            "data=text_csv",
+            "data.source.file=texts.csv",
+            "optimizer.lr=1",
+            "trainer.limit_batches=3",
+        ]
+        for name in OF_TEXTS
+    },
     **{f"optimizer={name}": [] for name in options("optimizer")},
     **{f"schedule={name}": [] for name in options("schedule")},
     "schedule=step": ["schedule.every=0.3"],
@@ -49,10 +59,16 @@ def _float64() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_float64")
 @pytest.mark.parametrize("part", PARTS)
-def test_the_numbers_of_a_part_stay(part: str, trained: Callable[..., RunFolder]) -> None:
+def test_the_numbers_of_a_part_stay(
+    part: str, trained: Callable[..., RunFolder], tmp_path: Path
+) -> None:
     overrides = ["optimizer=sgd", "optimizer.lr=0.01", "trainer.precision=64"]
     overrides = [each for each in overrides if not part.startswith("optimizer=") or "64" in each]
     overrides += [part, "trainer.limit_batches=20", *PARTS[part]]
+    if "data=text_csv" in overrides:
+        rows = [f"{'so ' * (row % 5)}{['dull', 'fine'][row % 2]},{row % 2}" for row in range(90)]
+        (tmp_path / "texts.csv").write_text("\n".join(["text,label", *rows]))
+        overrides.append(f"data.root={tmp_path}")
     node = compose_run([each for each in overrides if each.startswith("model=")])["model"]
     node |= {key: 0.0 for key in node if "dropout" in key}
     if not part.startswith("model=") and "hidden_sizes" in node:
