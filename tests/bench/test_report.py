@@ -7,8 +7,8 @@ import json
 import pytest
 
 from fovea.bench.comparison import bar_chart
-from fovea.bench.report import markdown
-from fovea.bench.rounds import contended, difference, ratio
+from fovea.bench.report import report_text
+from fovea.bench.rounds import contended, mean_difference, median_ratio
 from fovea.config import paths
 
 ABACUS = {
@@ -60,14 +60,16 @@ ALONE = network(
 
 
 def test_a_ratio_is_of_medians_and_its_range_of_rounds():
-    assert ratio(RESNET, "fovea", "guide") == (2.0, pytest.approx(11 / 6), 2.0)
-    assert ratio(RESNET, "fovea", "bare") == (1.0, 0.55, 1.0)
+    assert median_ratio(RESNET, "fovea", "guide") == (2.0, pytest.approx(11 / 6), 2.0)
+    assert median_ratio(RESNET, "fovea", "bare") == (1.0, 0.55, 1.0)
 
 
 def test_a_difference_has_welchs_interval():
     # Equal variances 1 and sizes 3: 4 degrees of freedom, t = 2.7764, standard error √(2/3).
-    assert difference([4, 5, 6], [1, 2, 3]) == pytest.approx((3, 2.7764 * (2 / 3) ** 0.5), rel=1e-4)
-    assert difference([0.5, 0.5], [0.25, 0.25]) == (0.25, None)  # no spread to know it by
+    assert mean_difference([4, 5, 6], [1, 2, 3]) == pytest.approx(
+        (3, 2.7764 * (2 / 3) ** 0.5), rel=1e-4
+    )
+    assert mean_difference([0.5, 0.5], [0.25, 0.25]) == (0.25, None)  # no spread to know it by
 
 
 MEASURED = {
@@ -130,11 +132,11 @@ MEASURED = {
     ],
 )
 def test_the_report_says_what_was_measured(line: str):
-    assert line in markdown(MEASURED)
+    assert line in report_text(MEASURED)
 
 
 def test_a_report_of_one_part_has_no_other():
-    text = markdown({"sweep": MEASURED["sweep"]})
+    text = report_text({"sweep": MEASURED["sweep"]})
     assert "## A sweep of short runs" in text
     assert text.count("## ") == 1
 
@@ -147,7 +149,7 @@ def test_rounds_are_contended_above_one_and_a_half():
 def test_networks_profiled_on_different_machines_share_no_table():
     networks = MEASURED["profile"]["networks"]
     apart = {"resnet": networks["resnet"], "conv_net": networks["conv_net"] | OTHER}
-    text = markdown({"profile": {"networks": apart}})
+    text = report_text({"profile": {"networks": apart}})
     assert "| ms a step | ResNet-20 |\n" in text
     assert "2026-11-22.\n\n| ms a step | ConvNeuralNet |\n" in text
 
@@ -160,4 +162,4 @@ def test_the_published_report_is_of_its_numbers():
     folder = paths.experiment("speed")
     assert folder is not None
     measured = json.loads((folder / "bench.json").read_text(encoding="utf-8"))
-    assert (folder / "README.md").read_text(encoding="utf-8") == markdown(measured)
+    assert (folder / "README.md").read_text(encoding="utf-8") == report_text(measured)

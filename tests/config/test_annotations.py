@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from annotated_types import Ge, Lt
 
-from fovea.config.annotations import evaluate
+from fovea.config.annotations import resolve
 from fovea.config.errors import ConfigError
 from fovea.config.schema import signature_schema
 from fovea.config.types import PositiveInt
@@ -50,7 +50,7 @@ HOSTILE = [
 
 
 def read(text: str) -> Any:
-    return evaluate(ast.parse(text, mode="eval").body)
+    return resolve(ast.parse(text, mode="eval").body)
 
 
 @pytest.mark.parametrize(("text", "meant"), MEANT, ids=[text for text, _ in MEANT])

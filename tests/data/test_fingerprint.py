@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fovea.config.errors import DataError
-from fovea.data.image.fingerprint import difference, fingerprint
+from fovea.data.image.fingerprint import data_difference, fingerprint
 from fovea.data.image.source import Files, ImageFile, Images, Splits
 
 
@@ -64,21 +64,21 @@ def test_files_of_equal_bytes_are_found_across_parts() -> None:
 
 def test_data_differs_in_content_or_in_the_names_of_classes() -> None:
     recorded = {"fingerprint": "f" * 64, "classes": ["ant", "bee", "cat"]}
-    assert difference(recorded, "f" * 64, ("ant", "bee", "cat")) == ""
-    assert difference(recorded, "0" * 64, ("ant", "bee", "cat")) == (
+    assert data_difference(recorded, "f" * 64, ("ant", "bee", "cat")) == ""
+    assert data_difference(recorded, "0" * 64, ("ant", "bee", "cat")) == (
         "its fingerprint was ffffffffffff and is 000000000000"
     )
-    assert difference(recorded, "f" * 64, ("ant", "wasp", "cat")) == (
+    assert data_difference(recorded, "f" * 64, ("ant", "wasp", "cat")) == (
         "its classes were … bee, cat and are … wasp, cat"
     )
-    assert difference(recorded, "f" * 64, ("bee", "ant", "cat")) == (
+    assert data_difference(recorded, "f" * 64, ("bee", "ant", "cat")) == (
         "its classes were ant, bee, cat and are bee, ant, cat"
     )
 
 
 def test_composed_and_decomposed_names_do_not_differ() -> None:
-    assert difference({"classes": ["A\u0308pfel", "b"]}, "f", ("\u00c4pfel", "b")) == ""
+    assert data_difference({"classes": ["A\u0308pfel", "b"]}, "f", ("\u00c4pfel", "b")) == ""
 
 
 def test_what_a_record_does_not_say_is_not_compared() -> None:
-    assert difference({}, "f", ("a", "b")) == ""
+    assert data_difference({}, "f", ("a", "b")) == ""

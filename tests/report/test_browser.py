@@ -16,7 +16,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from synthetic_runs import record
 
 from fovea.records import all_runs, write_atomic
-from fovea.report.entries import recorded
+from fovea.report.entries import reported_runs
 from fovea.report.page import page
 
 CONFUSION, CLASSES, CELL = "chart-1", "chart-2", "cell-1"
@@ -81,7 +81,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 index += 1
     record(outputs, "run8", "seed=2", "optimizer.lr=0.1", status="failed", error="</script> oh")
     report = outputs / "reports" / "runs.html"
-    html = page("All runs", recorded(all_runs(outputs)), {}, report.parent)
+    html = page("All runs", reported_runs(all_runs(outputs)), {}, report.parent)
     write_atomic(report, html.encode())
     return report
 

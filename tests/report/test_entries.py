@@ -10,15 +10,15 @@ from synthetic_runs import record
 
 from fovea.config.numerics import NUMERICS
 from fovea.records import all_runs, write_atomic
-from fovea.report.entries import Entry, planned, recorded
+from fovea.report.entries import ReportedRun, planned, reported_runs
 from fovea.sweep.plan import plan_experiment
 from fovea.tables.results import published
 
 TENS = ("ab", "bc", "cd", "de", "ef", "fg")  # each ten times the one before
 
 
-def entry(outputs: Path, run: str = "a") -> Entry:
-    (found,) = (each for each in recorded(all_runs(outputs)) if each.id == run)
+def entry(outputs: Path, run: str = "a") -> ReportedRun:
+    (found,) = (each for each in reported_runs(all_runs(outputs)) if each.id == run)
     return found
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_run_is_shown_as_such(outputs: Path, file: str) -> None:
 def test_the_latest_run_is_first(outputs: Path) -> None:
     for run, started in (("a", "2026-01-02"), ("b", "2026-01-03"), ("c", "2026-01-01")):
         record(outputs, run, started=started)
-    assert [each.id for each in recorded(all_runs(outputs))] == ["b", "a", "c"]
+    assert [each.id for each in reported_runs(all_runs(outputs))] == ["b", "a", "c"]
 
 
 def test_planned_runs_are_there_before_they_are_run(outputs: Path) -> None:

@@ -11,12 +11,12 @@ from synthetic_runs import predict, record
 from fovea.problems.classification import charts
 from fovea.records import all_runs
 from fovea.report import overview
-from fovea.report.entries import recorded
+from fovea.report.entries import reported_runs
 from fovea.report.overview import Overview
 
 
 def seen(outputs: Path) -> Overview:
-    return Overview(sorted(recorded(all_runs(outputs)), key=lambda entry: entry.id))
+    return Overview(sorted(reported_runs(all_runs(outputs)), key=lambda entry: entry.id))
 
 
 def of_classes(found: Overview) -> tuple[list[Any], list[Any], list[str]]:

@@ -16,14 +16,14 @@ from fovea import cli
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.records import all_runs
 from fovea.report import overview
-from fovea.report.entries import recorded
+from fovea.report.entries import reported_runs
 from fovea.report.page import page
 
 WICKED = "</script><img src=x onerror=alert(1)>\u2028\"'&{{x}}"
 
 
 def written(outputs: Path, folder: Path | None = None, **tables: str) -> str:
-    entries = recorded(all_runs(outputs))
+    entries = reported_runs(all_runs(outputs))
     return page("All runs", entries, tables, folder or outputs / "reports")
 
 

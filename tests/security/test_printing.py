@@ -21,8 +21,8 @@ from fovea.config.errors import ConfigError
 from fovea.config.printing import PrintableFormatter, printable, say, spreadsheet_cell
 from fovea.problems.classification.predictions import ClassPredictions
 from fovea.records import RunFolder, run_folder
-from fovea.tables.html import escape as html
-from fovea.tables.markdown import escape as markdown
+from fovea.tables.html import escape_html as html
+from fovea.tables.markdown import escape_markdown as markdown
 from fovea.tables.results import Result, from_text, to_text
 from fovea.training import predict as prediction
 

@@ -9,7 +9,7 @@ import pytest
 from fovea.config.errors import ConfigError
 from fovea.tables.definition import (
     Column,
-    Rows,
+    RowKeys,
     TableDefinition,
     load_definition,
 )
@@ -50,7 +50,7 @@ def test_a_definition_is_read(tmp_path: Path) -> None:
     assert load_definition(file) == TableDefinition()
     file.write_text("rows: {key: model}\ncolumns: [{metric: macs, label: MACs, format: count}]\n")
     definition = load_definition(file)
-    assert definition.rows == Rows(key=("model",))
+    assert definition.rows == RowKeys(key=("model",))
     assert definition.columns == [Column(metric="macs", label="MACs", format="count")]
 
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from fovea.records.quantities import of_record
-from fovea.tables.expressions import Reading, parse
+from fovea.tables.expressions import Reading, parse_metric
 
 QUANTITIES = of_record({})
 
@@ -33,50 +33,52 @@ HISTORY = [
     ],
 )
 def test_an_expression_of_a_run(text: str, value: float) -> None:
-    assert parse(text).read({"parameters": 1000}, HISTORY, QUANTITIES) == Reading(value)
+    assert parse_metric(text).read({"parameters": 1000}, HISTORY, QUANTITIES) == Reading(value)
 
 
 def test_a_run_that_never_gets_there_is_censored_where_it_ended() -> None:
-    reading = parse("steps_to(train/accuracy >= 0.9)").read({}, HISTORY, QUANTITIES)
+    reading = parse_metric("steps_to(train/accuracy >= 0.9)").read({}, HISTORY, QUANTITIES)
     assert reading == Reading(30, censored=True)
     assert str(reading) == "> 30"
 
 
 def test_what_was_not_recorded_is_nothing() -> None:
-    assert parse("test/accuracy").read({}, HISTORY, QUANTITIES) is None
-    assert parse("best(test/accuracy)").read({}, HISTORY, QUANTITIES) is None
-    assert parse("epochs_to(test/accuracy >= 0.1)").read({}, HISTORY, QUANTITIES) is None
-    assert parse("last(val/loss)").read({}, [], QUANTITIES) is None
+    assert parse_metric("test/accuracy").read({}, HISTORY, QUANTITIES) is None
+    assert parse_metric("best(test/accuracy)").read({}, HISTORY, QUANTITIES) is None
+    assert parse_metric("epochs_to(test/accuracy >= 0.1)").read({}, HISTORY, QUANTITIES) is None
+    assert parse_metric("last(val/loss)").read({}, [], QUANTITIES) is None
 
 
 def test_a_diverged_epoch_is_neither_best_nor_there() -> None:
     rows = [*HISTORY, {"epoch": 4.0, "step": 40.0, "val/loss": math.nan}]
-    assert parse("best(val/loss)").read({}, rows, QUANTITIES) == Reading(0.25)
-    assert parse("epochs_to(val/loss <= 0.1)").read({}, rows, QUANTITIES) == Reading(
+    assert parse_metric("best(val/loss)").read({}, rows, QUANTITIES) == Reading(0.25)
+    assert parse_metric("epochs_to(val/loss <= 0.1)").read({}, rows, QUANTITIES) == Reading(
         4, censored=True
     )
-    last = parse("last(val/loss)").read({}, rows, QUANTITIES)
+    last = parse_metric("last(val/loss)").read({}, rows, QUANTITIES)
     assert last is not None
     assert math.isnan(last.value)
-    only = parse("best(val/loss)").read({}, rows[3:], QUANTITIES)
+    only = parse_metric("best(val/loss)").read({}, rows[3:], QUANTITIES)
     assert only is not None
     assert math.isnan(only.value)
 
 
 def test_an_expression_has_one_text() -> None:
     for text in ("epochs_to( train/accuracy>=.750 )", "epochs_to(train/accuracy  >=  0.75)"):
-        assert str(parse(text)) == "epochs_to(train/accuracy >= 0.75)"
-    assert str(parse(" best( val/loss ) ")) == "best(val/loss)"
+        assert str(parse_metric(text)) == "epochs_to(train/accuracy >= 0.75)"
+    assert str(parse_metric(" best( val/loss ) ")) == "best(val/loss)"
 
 
 def test_what_is_counted_in_whole_epochs_says_so() -> None:
-    note = parse("steps_to(train/accuracy >= 0.75)").note
+    note = parse_metric("steps_to(train/accuracy >= 0.75)").note
     assert note is not None
     assert note.startswith(
         "steps to the end of the first epoch with train/accuracy >= 0.75, in whole epochs; train/"
     )
-    assert "while the weights move" not in (parse("epochs_to(val/accuracy >= 0.5)").note or "")
-    assert parse("best(val/accuracy)").note is None
+    assert "while the weights move" not in (
+        parse_metric("epochs_to(val/accuracy >= 0.5)").note or ""
+    )
+    assert parse_metric("best(val/accuracy)").note is None
 
 
 @pytest.mark.parametrize(
@@ -93,4 +95,4 @@ def test_what_is_counted_in_whole_epochs_says_so() -> None:
 )
 def test_what_is_no_expression_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(reason)}"):
-        parse(text)
+        parse_metric(text)

@@ -26,7 +26,7 @@ from fovea.tables.cells import Cell, Repeat
 from fovea.tables.definition import TableDefinition
 from fovea.tables.figure import figures
 from fovea.tables.files import write_table
-from fovea.tables.html import fragment, page
+from fovea.tables.html import document, fragment
 from fovea.tables.latex import latex
 from fovea.tables.markdown import markdown
 from fovea.tables.numbers import as_json, comma_separated
@@ -130,7 +130,7 @@ def test_markdown(table: Table) -> None:
 
 @given(st.text())
 def test_markdown_shows_any_text_as_it_is(text: str) -> None:
-    shown = of_markdown.escape(text)
+    shown = of_markdown.escape_markdown(text)
     assert "\n" not in shown
     parsed = markdown_cells(f"| {shown} | b |\n| --- | --- |\n| {shown} | d |\n")
     expected = printable(" ".join(text.split()))
@@ -143,7 +143,7 @@ def test_a_nasty_name_in_markdown(cell: MakeCell) -> None:
 
 @given(st.text())
 def test_latex_leaves_nothing_that_commands(text: str) -> None:
-    shown = of_latex.escape(text)
+    shown = of_latex.escape_latex(text)
     known = r"\\(text\w+|ldots|S)\{\}|\\[{}$&#%_]|\$(\\\w+|-|\^\{(2|3|\\circ)\})\$"
     rest = re.sub(known, "", shown)
     assert not set(rest.replace("-{}-", "")) & set('\\{}$&#%^<>|"\n\r')
@@ -191,7 +191,7 @@ def test_latex_sets_any_name(cell: MakeCell, tmp_path: Path) -> None:
 
 
 def test_html_stands_alone(table: Table) -> None:
-    text = page(table)
+    text = document(table)
     assert text.startswith("<!doctype html>")
     assert "light dark" in text
     reader = read_html(text)
@@ -219,7 +219,7 @@ def test_html_shows_any_text_as_it_is(text: str) -> None:
     definition = TableDefinition.model_validate(
         {"title": text, "rows": {"key": "model"}, "columns": [{"metric": "macs", "label": text}]}
     )
-    shown = page(build_table(definition, [Cell({"model": text}, {Repeat(0): "a"}, {})]))
+    shown = document(build_table(definition, [Cell({"model": text}, {Repeat(0): "a"}, {})]))
     reader = read_html(shown)
     known = printable(text)
     assert reader.cells == ["model", known, "runs", known, "not run", ""]

@@ -14,7 +14,7 @@ from fovea.problems.classification.figures import confusion_figure
 from fovea.problems.figures import contact_sheet
 from fovea.records.quantities import Quantity
 from fovea.training.checkpoints import Watched
-from fovea.training.tracking.figures import learning_curves, overlaid_curves
+from fovea.training.tracking.figures import draw_curves, overlaid_curves
 
 ACCURACY = Watched("val/accuracy", Quantity("accuracy", "percent", "higher"))
 
@@ -50,17 +50,17 @@ def test_learning_curves_show_training_and_validation() -> None:
         for epoch in range(3)
     ]
     validated = [row | {"val/loss": 2.5, "val/accuracy": 0.3} for row in rows]
-    both = decode(learning_curves(validated, "mlp-digits-0", ACCURACY))
+    both = decode(draw_curves(validated, "mlp-digits-0", ACCURACY))
     assert size(both) == roughly(432, 1080)
     assert count(both, BLUE) > 100
     assert count(both, ORANGE) > 100
-    assert count(decode(learning_curves(rows, "mlp-digits-0", ACCURACY)), ORANGE) == 0
+    assert count(decode(draw_curves(rows, "mlp-digits-0", ACCURACY)), ORANGE) == 0
 
 
 @pytest.mark.filterwarnings("ignore:No artists with labels")
 def test_learning_curves_of_one_epoch_that_diverged() -> None:
     row = {"epoch": 0, "train/loss": float("nan"), "train/accuracy": 0.1}
-    assert size(decode(learning_curves([row], "diverged", ACCURACY))) == roughly(432, 1080)
+    assert size(decode(draw_curves([row], "diverged", ACCURACY))) == roughly(432, 1080)
 
 
 def test_overlaid_curves_have_a_colour_per_run() -> None:

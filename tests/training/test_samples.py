@@ -64,7 +64,7 @@ def test_without_the_data_they_are_listed_all_the_same(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("FOVEA_OUTPUTS", str(run.path.parents[1]))
-    monkeypatch.setattr("fovea.training.evaluate.difference", lambda *_: "images differ")
+    monkeypatch.setattr("fovea.training.evaluate.data_difference", lambda *_: "images differ")
     samples(run.id, worst=2, best=None, data_root=None, out=tmp_path)
     assert len(told(tmp_path)) == 2
     assert not (tmp_path / "samples.png").exists()

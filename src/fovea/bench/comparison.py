@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from fovea.bench import NETWORKS
-from fovea.bench.rounds import contended, measured_on, ratio, warning
+from fovea.bench.rounds import contended, measured_on, median_ratio, warning
 
 PROGRAMS = {
     "guide": "guide's loop",
@@ -44,7 +44,7 @@ def bar_chart(training: Mapping[str, Any]) -> bytes:
     axes = figure.add_subplot()
     height = 0.8 / len(shown)
     for offset, (program, label) in enumerate(shown.items()):
-        values = [ratio(of, program, "guide") for of in networks.values()]
+        values = [median_ratio(of, program, "guide") for of in networks.values()]
         middle = [value[0] for value in values]
         below = [max(0.0, middle - low) for middle, low, _ in values]
         above = [max(0.0, high - middle) for middle, _, high in values]
@@ -80,7 +80,7 @@ def _network(name: str, measured: Mapping[str, Any]) -> str:
         rounds = own["images_per_second"]
         speed = median(rounds)
         mark = " (contended)" if contended(rounds) else ""
-        middle, low, high = ratio(measured, program, "guide")
+        middle, low, high = median_ratio(measured, program, "guide")
         precision = measured["precision"] if program in _FOVEA else "32"
         share = speed * flops / peak[precision]
         lines.append(
@@ -88,14 +88,14 @@ def _network(name: str, measured: Mapping[str, Any]) -> str:
             f"{share:.0%} ({precision}) | {own['peak_memory_mib'] / 1024:.1f} GiB |"
         )
     rounds = {PROGRAMS[key]: own["images_per_second"] for key, own in programs.items()}
-    middle, low, high = ratio(measured, "fovea", "bare")
+    middle, low, high = median_ratio(measured, "fovea", "bare")
     text = (
         f"fovea through Lightning at {middle:.3f} ({low:.3f}–{high:.3f}) of its own bare loop; "
         f"{measured['epoch_end_seconds']:.2f} s from one epoch to the next (checkpoint, history, "
         "W&B)."
     )
     if "compiled" in programs:
-        middle, low, high = ratio(measured, "compiled", "fovea")
+        middle, low, high = median_ratio(measured, "compiled", "fovea")
         text += (
             f" Compiled, it trains at {middle:.2f} ({low:.2f}–{high:.2f}) of its eager speed, "
             f"after compiling for {measured['compile_seconds']:.0f} s."

@@ -37,7 +37,7 @@ from fovea.training.train import train
 _ENDLESS = 1000  # epochs; the bench ends a program when it has measured enough
 
 
-def plain(config: Mapping[str, Any], turns: Turns) -> None:
+def plain_config(config: Mapping[str, Any], turns: Turns) -> None:
     """Train as the Pinecone guide does: tensors made beforehand, float32, SGD, one loss.
 
     The guide's ``ConvolutionalNeuralNetwork`` notebook prepares a list of (tensor, label) pairs and
@@ -183,7 +183,7 @@ def fovea(config: Mapping[str, Any], turns: Turns, *, compile: bool) -> None:
 
 
 PROGRAMS: dict[str, Callable[[Mapping[str, Any], Turns], None]] = {
-    "guide": plain,
+    "guide": plain_config,
     "torchvision": torchvision_like,
     "template": template_like,
     "bare": bare,

@@ -8,7 +8,7 @@ from typing import Any
 
 from fovea.bench import NETWORKS
 from fovea.bench.comparison import training_section
-from fovea.bench.rounds import difference, measured_on, warning
+from fovea.bench.rounds import mean_difference, measured_on, warning
 
 _HEADER = """\
 # Speed: fovea beside other ways to write the same training
@@ -29,7 +29,7 @@ their own and take turns; every ratio is of programs of one run, with the same n
 """
 
 
-def markdown(measured: Mapping[str, Any]) -> str:
+def report_text(measured: Mapping[str, Any]) -> str:
     """Return the report of whatever parts were measured."""
     sections = {
         "training": training_section,
@@ -144,7 +144,7 @@ def _accuracy(measured: Mapping[str, Any]) -> str:
         own, theirs = list(arms["fovea"].values()), list(arms["reference"].values())
         text = "too few runs"
         if len(own) > 1 and len(theirs) > 1:
-            middle, half = difference(own, theirs)
+            middle, half = mean_difference(own, theirs)
             interval = "no spread" if half is None else f"± {100 * half:.2f} points"
             text = f"{100 * middle:+.2f} {interval}"
         lines.append(f"| {NETWORKS[network]} | {_mean(own)} | {_mean(theirs)} | {text} |")

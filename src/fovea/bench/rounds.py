@@ -11,7 +11,9 @@ from fovea.stats.estimates import compare
 _CONTENDED = 1.5  # slowest round over fastest
 
 
-def ratio(measured: Mapping[str, Any], program: str, other: str) -> tuple[float, float, float]:
+def median_ratio(
+    measured: Mapping[str, Any], program: str, other: str
+) -> tuple[float, float, float]:
     """Return the ratio of two programs' median speeds, and the smallest and largest of a round."""
     ours = measured["programs"][program]["images_per_second"]
     theirs = measured["programs"][other]["images_per_second"]
@@ -19,7 +21,7 @@ def ratio(measured: Mapping[str, Any], program: str, other: str) -> tuple[float,
     return median(ours) / median(theirs), min(rounds), max(rounds)
 
 
-def difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float | None]:
+def mean_difference(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, float | None]:
     """Return the difference of two means and the half width of its 95 % interval (Welch's t).
 
     There is no interval where neither has any spread.

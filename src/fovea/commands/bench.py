@@ -15,7 +15,7 @@ from fovea.bench.commands import measure_answers, measure_startup, measure_sweep
 from fovea.bench.comparison import bar_chart
 from fovea.bench.kernels import measure_kernels
 from fovea.bench.profile import measure_profile
-from fovea.bench.report import markdown
+from fovea.bench.report import report_text
 from fovea.bench.speed import configure, measure_overhead, measure_training
 from fovea.config import paths
 from fovea.config.console import console
@@ -63,7 +63,7 @@ def run(
     if publish and published is not None:
         before = _read(published / "bench.json")
         _write(_merged(before, measured), published, report="README.md")
-    say(markdown(measured))
+    say(report_text(measured))
     say(folder / "bench.md")
 
 
@@ -158,6 +158,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _write(measured: Mapping[str, Any], folder: Path, report: str = "bench.md") -> None:
     write_atomic(folder / "bench.json", (json.dumps(measured, indent=1) + "\n").encode())
-    write_atomic(folder / report, markdown(measured).encode())
+    write_atomic(folder / report, report_text(measured).encode())
     if "training" in measured:
         write_atomic(folder / "bench.png", bar_chart(measured["training"]))

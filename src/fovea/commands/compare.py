@@ -29,12 +29,12 @@ def run(runs: Sequence[str]) -> None:
     records = list(dict.fromkeys(find_run(outputs, each) for each in runs))
     if len(records) < 2:
         raise ConfigError(f"compare needs two runs or more, and {', '.join(runs)} is one")
-    from fovea.report.differences import differing, settings
+    from fovea.report.differences import differing_settings, run_settings
     from fovea.training.tracking.figures import overlaid_curves
 
-    told = {each.id: settings(each.config, each.summary.get("choices", {})) for each in records}
+    told = {each.id: run_settings(each.config, each.summary.get("choices", {})) for each in records}
     histories = {each.id: each.history() for each in records}
-    keys = differing(list(told.values()))
+    keys = differing_settings(list(told.values()))
     _print("config", {key: [each.get(key, "–") for each in told.values()] for key in keys}, records)
     metrics = dict.fromkeys(name for each in records for name in each.metrics)
     status = {"status": [each.status for each in records]}

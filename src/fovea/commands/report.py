@@ -25,7 +25,7 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
     records = all_runs(outputs) if all else []
     if all and not records:
         raise ConfigError(f"no runs in {outputs / 'runs'}; train some: fovea train")
-    from fovea.report.entries import planned, recorded
+    from fovea.report.entries import planned, reported_runs
     from fovea.report.page import page
     from fovea.sweep.recorded import experiment_runs
     from fovea.sweep.telling import table_of
@@ -35,7 +35,7 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
     title = "All runs" if all else ", ".join(plans)
     file = out or outputs / "reports" / f"{names[0] if len(plans) == 1 and names else 'runs'}.html"
     folder = file.resolve().parent
-    entries = recorded(records) if all else planned(plans)
+    entries = reported_runs(records) if all else planned(plans)
     tables = {name: fragment(table_of(plan)) for name, plan in plans.items()}
     html = page(title, entries, tables, folder)
     try:

@@ -31,7 +31,7 @@ class _UnknownError(Exception):
     """It names what only its own module knows, or is more than a type."""
 
 
-def evaluate(annotation: ast.expr | None, names: Mapping[str, Any] = NAMES) -> Any:
+def resolve(annotation: ast.expr | None, names: Mapping[str, Any] = NAMES) -> Any:
     """Return the type that an annotation means, or ``Any`` where only torch or the module knows.
 
     Names, subscripts, ``|`` and quoted annotations are understood, and within ``Annotated`` the

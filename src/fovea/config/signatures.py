@@ -10,7 +10,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, get_args
 
-from fovea.config.annotations import NAMES, evaluate
+from fovea.config.annotations import NAMES, resolve
 from fovea.config.errors import ConfigError
 from fovea.config.trust import find_top_level
 from fovea.config.types import UNSCIENTIFIC
@@ -125,7 +125,7 @@ def _argument(
     except ValueError:
         value = MISSING
     names_object = isinstance(annotation, ast.Name) and annotation.id not in {*names, "Path"}
-    return Argument(evaluate(annotation, names), value, names_object)
+    return Argument(resolve(annotation, names), value, names_object)
 
 
 def _last(node: ast.expr) -> str:
@@ -185,7 +185,7 @@ def _aliases(module: _Module) -> dict[str, Any]:
             and isinstance(node.targets[0], ast.Name)
             and isinstance(node.value, ast.Subscript)
         ):
-            value = evaluate(node.value)
+            value = resolve(node.value)
             if value is not Any:
                 aliases[node.targets[0].id] = value
     return aliases

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fovea.config.errors import DataError
 
-Rows = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
 
 def deal(
@@ -20,7 +20,7 @@ def deal(
     seed: int,
     groups: Sequence[str] | None = None,
     asked: str = "",
-) -> tuple[Rows, Rows]:
+) -> tuple[Indices, Indices]:
     """Deal samples into folds, stratified by class.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fovea.config.errors import DataError
-from fovea.data.folds import Rows, deal
+from fovea.data.folds import Indices, deal
 
 ValidateOn = Literal["validation", "test"]
 
@@ -199,7 +199,7 @@ def _deal(
 
 
 def _parted(
-    part: Part[Samples], halves: Iterable[Rows], origin: str
+    part: Part[Samples], halves: Iterable[Indices], origin: str
 ) -> tuple[Part[Samples], Part[Samples]]:
     """Return both halves of a part; the second is of that origin."""
     stay, go = (replace(part, rows=part.rows[torch.from_numpy(rows)]) for rows in halves)

@@ -18,7 +18,7 @@ from fovea.config.files import read_json, read_text, read_yaml
 from fovea.config.identity import relocated
 from fovea.records.deleting import RERUNS, delete_entries
 from fovea.records.files import write_atomic
-from fovea.records.history import Row, from_text, to_text
+from fovea.records.history import EpochRow, history_from_text, history_text
 from fovea.records.lock import is_locked, locked
 from fovea.records.schema import FILES, Ended, mistake
 
@@ -165,7 +165,7 @@ class RunFolder:
         """Where a recorded run is trained again, until the new record takes this one's place."""
         return RunFolder(self.path.parent / RERUNS / self.id)
 
-    def history(self) -> list[Row]:
+    def history(self) -> list[EpochRow]:
         """Return a row of metrics per epoch, as :mod:`fovea.records.history` describes them.
 
         Raises:
@@ -173,7 +173,7 @@ class RunFolder:
         """
         file = self.path / "history.csv"
         try:
-            return from_text(read_text(file, RecordError, limit=256 * 10**6, remedy=REMEDY))
+            return history_from_text(read_text(file, RecordError, limit=256 * 10**6, remedy=REMEDY))
         except FileNotFoundError:
             return []
         except ValueError as error:
@@ -218,7 +218,7 @@ class RunFolder:
 
     def write_history(self, rows: Sequence[Mapping[str, float]]) -> None:
         """Write the metrics of every epoch so far as CSV."""
-        write_atomic(self.path / "history.csv", to_text(rows).encode())
+        write_atomic(self.path / "history.csv", history_text(rows).encode())
 
 
 def _finite(value: Any) -> Any:

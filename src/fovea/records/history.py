@@ -12,10 +12,10 @@ import io
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-Row = dict[str, float]
+EpochRow = dict[str, float]
 
 
-def from_text(text: str) -> list[Row]:
+def history_from_text(text: str) -> list[EpochRow]:
     """Read a history.
 
     Raises:
@@ -37,14 +37,14 @@ def from_text(text: str) -> list[Row]:
     return from_one(history)
 
 
-def from_one(history: list[Row]) -> list[Row]:
+def from_one(history: list[EpochRow]) -> list[EpochRow]:
     """Return a history, or that of an earlier version, with its epochs counted from 1."""
     if history and history[0]["epoch"] == 0:
         return [row | {"epoch": row["epoch"] + 1} for row in history]
     return history
 
 
-def to_text(rows: Sequence[Mapping[str, float]]) -> str:
+def history_text(rows: Sequence[Mapping[str, float]]) -> str:
     """Return the text of a history."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     stream = io.StringIO()
@@ -54,7 +54,7 @@ def to_text(rows: Sequence[Mapping[str, float]]) -> str:
     return stream.getvalue()
 
 
-def _row(heading: Sequence[str], cells: Sequence[str], line: int) -> Row:
+def _row(heading: Sequence[str], cells: Sequence[str], line: int) -> EpochRow:
     if len(cells) != len(heading):
         raise ValueError(f"line {line}: {len(cells)} values for {len(heading)} columns")
     row = {}

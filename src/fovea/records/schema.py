@@ -26,19 +26,19 @@ Count = Annotated[int, Ge(0), Lt(2**63)]
 Node = dict[str, JsonValue]
 
 
-class Part(BaseModel):
+class PartFile(BaseModel):
     """A mapping of which some keys are known."""
 
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
-class Trainer(Part):
+class Trainer(PartFile):
     """The ``trainer`` node of a config: what is set of it before it is built."""
 
     threads: Processes | None = None
 
 
-class Config(Part):
+class ConfigFile(PartFile):
     """``config.yaml``: the resolved config. What a node holds is checked when it is built."""
 
     seed: Seed = 0
@@ -57,14 +57,14 @@ class Config(Part):
     metrics: dict[str, Node] | None = None
 
 
-class Process(Part):
+class Process(PartFile):
     """The process that trained a run, or trains it."""
 
     host: str = ""
     pid: Count = 0
 
 
-class Quantity(Part):
+class QuantityFile(PartFile):
     """What a metric is; see :class:`fovea.records.quantities.Quantity`."""
 
     label: str = ""
@@ -72,7 +72,7 @@ class Quantity(Part):
     better: Literal["higher", "lower"] | None = None
 
 
-class Summary(Part):
+class Summary(PartFile):
     """``summary.json``: what became of a run.
 
     Args:
@@ -122,7 +122,7 @@ class Summary(Part):
     seconds: NonNegativeFloat = 0.0
     error: str = ""
     metrics: dict[str, float | None] = {}
-    quantities: dict[str, Quantity] = {}
+    quantities: dict[str, QuantityFile] = {}
     metric_nodes: dict[str, Node] = {}
     monitor: str = ""
     predictions: str = ""
@@ -143,7 +143,7 @@ class Summary(Part):
     files: dict[str, Count] = {}
 
 
-class Data(Part):
+class DataFile(PartFile):
     """``data.json``: the data of a run, as found and as served. More is the data's own.
 
     Args:
@@ -162,14 +162,14 @@ class Data(Part):
     skipped: list[str] = []
 
 
-class Git(Part):
+class Git(PartFile):
     """The commit of fovea's checkout, if it is one, and whether files differed from it."""
 
     sha: str | None = None
     dirty: bool = False
 
 
-class Hardware(Part):
+class Hardware(PartFile):
     """The machine; ``memory_gib`` in GiB."""
 
     system: str = ""
@@ -179,7 +179,7 @@ class Hardware(Part):
     gpus: list[str] = []
 
 
-class Resolved(Part):
+class Resolved(PartFile):
     """What each ``auto`` became, and the class of the hardware, for instance ``cpu avx512``."""
 
     precision: Precision | None = None
@@ -188,7 +188,7 @@ class Resolved(Part):
     hardware: str = ""
 
 
-class Environment(Part):
+class Environment(PartFile):
     """``environment.json``: where and with what a run was trained.
 
     Args:
@@ -211,13 +211,13 @@ class Environment(Part):
     resolved: Resolved = Resolved()
 
 
-class Checkpoint(Part):
+class Checkpoint(PartFile):
     """What every checkpoint holds: the weights of the task."""
 
     state_dict: dict[str, Any]
 
 
-class Progress(Part):
+class Progress(PartFile):
     """What fovea keeps in ``last.ckpt`` beside Lightning's state.
 
     Args:
@@ -239,15 +239,15 @@ class Progress(Part):
     random: dict[str, Any]
 
 
-FILES: dict[str, type[Part]] = {
-    "config.yaml": Config,
+FILES: dict[str, type[PartFile]] = {
+    "config.yaml": ConfigFile,
     "summary.json": Summary,
-    "data.json": Data,
+    "data.json": DataFile,
     "environment.json": Environment,
 }
 
 
-def mistake(kind: type[Part], content: object) -> str:
+def mistake(kind: type[PartFile], content: object) -> str:
     """Return what is wrong with a part of a record, the first of several; '' for nothing."""
     try:
         kind.model_validate(content)

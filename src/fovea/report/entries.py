@@ -12,14 +12,14 @@ from fovea.config.errors import RecordError
 from fovea.config.files import read_yaml
 from fovea.config.numerics import changes_of_record
 from fovea.records import RunFolder
-from fovea.report.differences import settings
+from fovea.report.differences import run_settings
 from fovea.sweep.matching import published_results
 from fovea.sweep.plan import PlannedRun
 from fovea.tables.results import Result
 
 
 @dataclass(frozen=True)
-class Entry:
+class ReportedRun:
     """One run.
 
     Args:
@@ -73,7 +73,7 @@ class Entry:
         return shlex.join(["fovea", "train", *asked, *again])
 
 
-def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
+def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[ReportedRun]:
     """Return the runs of experiments, each once, whether or not they were run.
 
     Args:
@@ -95,7 +95,7 @@ def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
     entries = []
     for key, (name, run) in runs.items():
         arm = {"arm": ", ".join(arms[key])} if key in arms else {}
-        told = {"experiment": name} | arm | settings(run.config, run.choices)
+        told = {"experiment": name} | arm | run_settings(run.config, run.choices)
         entry = _entry(run.folder, told, run.overrides)
         if entry.status == "not run" and key in known:
             folder = RunFolder(run.folder.path.with_name(known[key].id))
@@ -105,7 +105,7 @@ def planned(experiments: Mapping[str, Sequence[PlannedRun]]) -> list[Entry]:
     return entries
 
 
-def recorded(runs: Sequence[RunFolder]) -> list[Entry]:
+def reported_runs(runs: Sequence[RunFolder]) -> list[ReportedRun]:
     """Return recorded runs, the latest first."""
     entries = []
     for run in runs:
@@ -113,14 +113,16 @@ def recorded(runs: Sequence[RunFolder]) -> list[Entry]:
         try:
             summary = run.summary
             experiment = {"experiment": summary.get("experiment") or "–"}
-            told = experiment | settings(run.config, summary.get("choices", {}))
+            told = experiment | run_settings(run.config, summary.get("choices", {}))
             entries.append(_entry(run, told, overrides))
         except RecordError as error:
             entries.append(_damaged(run, {}, overrides, run.damage or str(error)))
     return sorted(entries, key=lambda entry: entry.summary.get("started", ""), reverse=True)
 
 
-def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] | None) -> Entry:
+def _entry(
+    folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] | None
+) -> ReportedRun:
     if damage := folder.damage:
         return _damaged(folder, told, overrides, damage)
     summary, history = folder.summary, folder.history()
@@ -131,7 +133,7 @@ def _entry(folder: RunFolder, told: Mapping[str, Any], overrides: Sequence[str] 
         changes = changes_of_record(folder.read("environment.json"), folder.config)
         if since := "; ".join(changes):
             status, summary = "stale", summary | {"error": since}
-    return Entry(folder, status, summary, history, told, overrides)
+    return ReportedRun(folder, status, summary, history, told, overrides)
 
 
 def _summary(result: Result) -> dict[str, Any]:
@@ -150,8 +152,8 @@ def _damaged(
     told: Mapping[str, Any],
     overrides: Sequence[str] | None,
     damage: str,
-) -> Entry:
-    return Entry(folder, "damaged", {"error": damage}, [], told, overrides)
+) -> ReportedRun:
+    return ReportedRun(folder, "damaged", {"error": damage}, [], told, overrides)
 
 
 def _overrides(run: RunFolder) -> list[str] | None:

@@ -9,12 +9,12 @@ from typing import Any
 from urllib.parse import quote
 
 from fovea.records.quantities import find, of_record
-from fovea.report.entries import Entry
+from fovea.report.entries import ReportedRun
 from fovea.report.overview import Overview
 
 
 @dataclass(frozen=True)
-class Cell:
+class Field:
     """What a column says of a run: its text, and the number it is sorted and filtered by."""
 
     text: str
@@ -34,7 +34,7 @@ class Line:
     error: str | None
     link: str | None
     command: str | None
-    cells: dict[str, Cell]
+    cells: dict[str, Field]
 
 
 def listing(overview: Overview, folder: Path) -> list[Line]:
@@ -54,11 +54,11 @@ def listing(overview: Overview, folder: Path) -> list[Line]:
             link=_link(entry.folder.path, folder),
             command=entry.command,
             cells={key: _cell(entry.settings.get(key)) for key in keys}
-            | {"epochs": Cell(entry.epochs, entry.trained)}
+            | {"epochs": Field(entry.epochs, entry.trained)}
             | {name: _metric(entry, name) for name in metrics}
             | {
                 "seconds": _cell(entry.summary.get("seconds")),
-                "started": Cell(_moment(entry.summary.get("started", ""))),
+                "started": Field(_moment(entry.summary.get("started", ""))),
             },
         )
         for entry in overview.entries
@@ -69,22 +69,22 @@ def _link(path: Path, folder: Path) -> str | None:
     return quote(f"{os.path.relpath(path, folder)}/") if path.is_dir() else None
 
 
-def _metric(entry: Entry, name: str) -> Cell:
+def _metric(entry: ReportedRun, name: str) -> Field:
     if name not in entry.metrics:
-        return Cell("–")
+        return Field("–")
     value = entry.metrics[name]
     if value is None:
-        return Cell("NaN")
+        return Field("NaN")
     quantity = find(name, of_record(entry.summary))
-    return Cell(quantity.text(value) if quantity.format == "percent" else f"{value:.4g}", value)
+    return Field(quantity.text(value) if quantity.format == "percent" else f"{value:.4g}", value)
 
 
-def _cell(value: Any) -> Cell:
+def _cell(value: Any) -> Field:
     if value is None:
-        return Cell("–")
+        return Field("–")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return Cell(f"{value:.6g}", value)
-    return Cell(str(value))
+        return Field(f"{value:.6g}", value)
+    return Field(str(value))
 
 
 def _moment(started: str) -> str:

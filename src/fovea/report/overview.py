@@ -13,12 +13,12 @@ from fovea.config.identity import REPEATS
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.problems.recorded import predictions_class, predictions_of, predictions_target
 from fovea.records.quantities import find, of_record, watched
-from fovea.report.differences import differing
-from fovea.report.entries import Entry
+from fovea.report.differences import differing_settings
+from fovea.report.entries import ReportedRun
 
 _POINTS = 12_000  # of all learning curves, for each metric; longer histories are thinned evenly
 
-Rows = list[dict[str, Any]]
+_Rows = list[dict[str, Any]]
 
 
 class Overview:
@@ -35,9 +35,9 @@ class Overview:
         metrics: the names of the final metrics, those of the test part first.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[ReportedRun]) -> None:
         self.entries = entries
-        found = differing([entry.settings for entry in entries if entry.settings])
+        found = differing_settings([entry.settings for entry in entries if entry.settings])
         self.keys = sorted(found, key=REPEATS.__contains__)
         self.hyperparameters = [key for key in self.keys if key not in (*REPEATS, "experiment")]
         self._telling = self._telling_keys()
@@ -54,12 +54,12 @@ class Overview:
             ),
         )
 
-    def value(self, entry: Entry, key: str) -> str:
+    def value(self, entry: ReportedRun, key: str) -> str:
         """Return what a key is in a run, as text."""
         value = entry.settings.get(key)
         return "–" if value is None else str(value)
 
-    def curves(self) -> Rows:
+    def curves(self) -> _Rows:
         """Return the learning curves: :func:`fovea.report.charts.learning_curves` says how."""
         most = max(2, _POINTS // max(1, len(self.entries)))
         return [
@@ -81,7 +81,7 @@ class Overview:
 
     def of_problems(self) -> tuple[list[list[Chart]], list[str]]:
         """Return the charts of each problem that runs are of, and why some are not drawn."""
-        runs: dict[str, list[tuple[Entry, str]]] = {}
+        runs: dict[str, list[tuple[ReportedRun, str]]] = {}
         for entry, cell in zip(self.entries, self.cells, strict=True):
             if entry.metrics and entry.recorded:
                 runs.setdefault(predictions_target(entry.summary), []).append((entry, cell))
@@ -105,10 +105,10 @@ class Overview:
         arms: dict[Any, list[Mapping[str, Any]]] = {}
         for entry in self.entries:
             arms.setdefault(entry.settings.get("arm"), []).append(entry.settings)
-        within = {key for members in arms.values() for key in differing(members)} | {"arm"}
+        within = {key for members in arms.values() for key in differing_settings(members)} | {"arm"}
         return [key for key in self.keys if key in within and key not in REPEATS]
 
-    def _cell(self, entry: Entry) -> str:
+    def _cell(self, entry: ReportedRun) -> str:
         if not entry.settings:
             return entry.id
         told = []
@@ -119,7 +119,7 @@ class Overview:
         return ", ".join(told)
 
 
-def _readable(entry: Entry, cell: str, damaged: dict[str, None]) -> RecordedRun:
+def _readable(entry: ReportedRun, cell: str, damaged: dict[str, None]) -> RecordedRun:
     """Return a run as charts read it; what cannot be read is added to the damaged ones."""
 
     def read(*columns: str) -> Predictions | None:
@@ -132,13 +132,13 @@ def _readable(entry: Entry, cell: str, damaged: dict[str, None]) -> RecordedRun:
     return RecordedRun(entry.id, cell, entry.summary, read)
 
 
-def _watched(entries: Sequence[Entry]) -> str:
+def _watched(entries: Sequence[ReportedRun]) -> str:
     """Return the quantity by which most runs were watched; ``loss`` where none was tested."""
     counts = Counter(watched(entry.summary) for entry in entries if entry.metrics)
     return counts.most_common(1)[0][0] if counts else "loss"
 
 
-def _curve(entry: Entry, most: int) -> dict[str, Any]:
+def _curve(entry: ReportedRun, most: int) -> dict[str, Any]:
     history = entry.history
     every = 2 ** math.ceil(math.log2(max(1.0, len(history) / most)))  # runs keep the same epochs
     kept = sorted({*range(0, len(history), every), len(history) - 1})

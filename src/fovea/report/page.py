@@ -20,9 +20,9 @@ from fovea import __version__
 from fovea.problems.predictions import Chart
 from fovea.report import charts
 from fovea.report.coordinates import coordinates
-from fovea.report.entries import Entry
+from fovea.report.entries import ReportedRun
 from fovea.report.listing import listing
-from fovea.report.overview import Overview, Rows
+from fovea.report.overview import Overview, _Rows
 from fovea.tables.html import STYLE
 
 _NAMED = 12  # cells that have a colour each, at first
@@ -46,7 +46,9 @@ class Section:
     charts: dict[str, Chart]
 
 
-def page(title: str, entries: Sequence[Entry], tables: Mapping[str, str], folder: Path) -> str:
+def page(
+    title: str, entries: Sequence[ReportedRun], tables: Mapping[str, str], folder: Path
+) -> str:
     """Return a report as HTML.
 
     Args:
@@ -143,7 +145,7 @@ def _results(overview: Overview) -> dict[str, list[float | None]]:
     return {name: each for name, each in values.items() if any(one is not None for one in each)}
 
 
-def _coordinates(overview: Overview, results: Mapping[str, Sequence[float | None]]) -> Rows:
+def _coordinates(overview: Overview, results: Mapping[str, Sequence[float | None]]) -> _Rows:
     """Return the rows of the parallel coordinates: none where there is nothing to compare."""
     if not overview.hyperparameters or not results:
         return []

@@ -22,7 +22,8 @@ from fovea.stats.power import ALPHA, runs_for_difference
 CONFIDENCE = 1 - ALPHA
 _ROUNDING = 1e-6  # relative; metrics are float32: a smaller spread is none
 
-Part = tuple[float, float]  # an independent error: its variance, and the degrees of freedom of that
+# An independent error: its variance, and the degrees of freedom of that
+ErrorPart = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Sample:
     overlap: float = 0.0
 
     @property
-    def error(self) -> Part:
+    def error(self) -> ErrorPart:
         """The error of the mean; that of a single run is not known, and 0."""
         return self.spread**2 / self.n + self.spread**2 * self.overlap, self.n - 1.0
 
@@ -175,7 +176,7 @@ def measure(
     return Measurement(runs.mean, std, runs.n, low, high)
 
 
-def half_width(parts: Iterable[Part], confidence: float = CONFIDENCE) -> float:
+def half_width(parts: Iterable[ErrorPart], confidence: float = CONFIDENCE) -> float:
     """Return the half width of a two-sided t interval whose error is the sum of independent parts.
 
     It is Welch's, with Satterthwaite's degrees of freedom, and never less than that of one part
@@ -316,7 +317,7 @@ def t_quantile(degrees: float, confidence: float = CONFIDENCE) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, degrees))
 
 
-def _welch(parts: Sequence[Part]) -> Part:
+def _welch(parts: Sequence[ErrorPart]) -> ErrorPart:
     """Return the error of a sum of parts, and its degrees of freedom after Satterthwaite."""
     variance = fsum(variance for variance, _ in parts)
     shares = [(each / variance, degrees) for each, degrees in parts]

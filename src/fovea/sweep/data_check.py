@@ -28,14 +28,14 @@ def require_same_data(runs: Sequence[PlannedRun]) -> None:
             recorded = run.folder.read("data.json")
         if not recorded.get("fingerprint"):
             continue
-        from fovea.data.image.fingerprint import difference
+        from fovea.data.image.fingerprint import data_difference
         from fovea.training.assemble import data_state  # torch: only if it is needed
 
         data = run.config["data"]
         key = json.dumps(data, sort_keys=True)
         if key not in now:
             now[key] = data_state(data)
-        if (state := now[key]) and (differs := difference(recorded, *state)):
+        if (state := now[key]) and (differs := data_difference(recorded, *state)):
             changed[run.folder.id] = f"{differs}; data.root={data.get('root')}"
     if changed:
         more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fovea.config import paths
 from fovea.config.errors import ConfigError
-from fovea.records.history import Row
+from fovea.records.history import EpochRow
 from fovea.sweep.matching import outdated_results, published_results
 from fovea.sweep.plan import PlannedRun
-from fovea.sweep.telling import definition_of, recorded, tell
+from fovea.sweep.telling import definition_of, recorded_results, tell
 from fovea.tables.configs import CONFIGS, Published, configs_text, read_configs
 from fovea.tables.histories import HISTORIES, histories_text, read_histories
 from fovea.tables.publish import FILE, differing_files, publish, texts
@@ -54,7 +54,7 @@ def _publication(runs: Sequence[PlannedRun], *, records: bool) -> tuple[Table, d
     folder = _folder(runs)
     definition = definition_of(runs)
     known = published_results(runs, definition.metrics)
-    known |= recorded(runs, definition) if records else {}
+    known |= recorded_results(runs, definition) if records else {}
     results = _as_planned(runs, known | outdated_results(runs, known, definition.metrics))
     if not results:
         raise ConfigError(
@@ -79,7 +79,7 @@ def _configs(runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: 
 
 def _histories(
     runs: Sequence[PlannedRun], results: Mapping[str, Result], folder: Path
-) -> dict[str, list[Row]]:
+) -> dict[str, list[EpochRow]]:
     """Return the histories of runs recorded here, and of others as they are published."""
     known = read_histories(folder)
     folders = {run.id: run.folder for run in runs}

@@ -50,7 +50,7 @@ def table_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
         FoveaError: as of :func:`report`.
     """
     definition = definition_of(runs, changed=changed)
-    here = recorded(runs, definition)
+    here = recorded_results(runs, definition)
     if changed:
         return tell(runs, definition, here)
     known = published_results(runs, definition.metrics) | here
@@ -79,7 +79,7 @@ def definition_of(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table
     return definition
 
 
-def recorded(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[str, Result]:
+def recorded_results(runs: Sequence[PlannedRun], definition: TableDefinition) -> dict[str, Result]:
     """Return the results of the finished runs of a plan by the id of the planned run.
 
     Damaged records are named on standard error, and counted as not run.

@@ -20,8 +20,8 @@ from typing import Any, TypeVar
 
 from fovea.config.printing import say
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 _SPAWN = multiprocessing.get_context("spawn")  # forks hang once threads or CUDA have been used
 _GRACE = 60.0  # seconds in which an interrupted task may leave its record
@@ -36,11 +36,11 @@ class NotDoneError(Exception):
 
 
 def run_in_workers(
-    function: Callable[[Task], Result],
-    tasks: Sequence[Task],
+    function: Callable[[Given], Made],
+    tasks: Sequence[Given],
     environments: Sequence[Mapping[str, str]],
-    stop_at: Callable[[Result | Exception], bool] = lambda _: False,
-) -> list[Result | Exception]:
+    stop_at: Callable[[Made | Exception], bool] = lambda _: False,
+) -> list[Made | Exception]:
     """Run tasks in worker processes, as many at a time as there are environments.
 
     A worker takes one task after another. What a task prints is printed here when it ends. A task
@@ -58,7 +58,7 @@ def run_in_workers(
         :class:`NotDoneError` where ``stop_at`` stopped it.
     """
     waiting = deque(enumerate(tasks))
-    outcomes: dict[int, Result | Exception] = {}
+    outcomes: dict[int, Made | Exception] = {}
     repeated: set[int] = set()
     workers: list[_Worker] = []
     try:

@@ -12,7 +12,7 @@ from fovea.stats.estimates import measure
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked
 from fovea.tables.definition import Column, TableDefinition
-from fovea.tables.expressions import parse
+from fovea.tables.expressions import parse_metric
 from fovea.tables.notes import footnotes, notes
 from fovea.tables.table import Entry, Head, Mark, Row, Table
 
@@ -230,7 +230,7 @@ def _entry(cell: Cell | None, column: Column) -> Entry:
     measured = measure(
         list(entry.values.values()),
         share=column.format == "percent",
-        resolution=parse(column.metric).resolution,
+        resolution=parse_metric(column.metric).resolution,
         overlap=entry.overlap,
     )
     return replace(entry, measurement=measured)

@@ -11,7 +11,7 @@ from fovea.stats.estimates import Comparison, Ratio, compare, holm, ratio
 from fovea.stats.power import ALPHA
 from fovea.tables.cells import Repeat
 from fovea.tables.definition import Column, TableDefinition
-from fovea.tables.expressions import Reading, parse
+from fovea.tables.expressions import Reading, parse_metric
 from fovea.tables.table import Entry, Head, Row
 from fovea.tables.verdicts import Verdict, judge, judge_ratio
 
@@ -151,7 +151,7 @@ def _ratio(own: Entry, other: Entry, column: Column) -> Ratio | None:
         second,
         censored=(ended[0], ended[1]),
         paired=bool(own.pairs),
-        resolution=parse(column.metric).resolution,
+        resolution=parse_metric(column.metric).resolution,
         overlaps=(own.overlap, other.overlap),
     )
 

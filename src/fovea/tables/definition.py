@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.files import read_yaml
-from fovea.tables.fields import Metric, Part, Texts
+from fovea.records.quantities import Better, Format
+from fovea.tables.fields import Metric, Section, Texts
 from fovea.tables.references import Reference
 
-Format = Literal["percent", "count", "seconds", "number"]
-Better = Literal["higher", "lower"]
 
-
-class Column(Part):
+class Column(Section):
     """One measured quantity.
 
     Args:
@@ -40,7 +38,7 @@ class Column(Part):
     ratio: bool = False
 
 
-class Rows(Part):
+class RowKeys(Section):
     """What tells one row from another.
 
     Args:
@@ -55,17 +53,17 @@ class Rows(Part):
     labels: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _one_label_a_key(self) -> Rows:
+    def _one_label_a_key(self) -> RowKeys:
         if self.label is not None and len(self.label) != len(self.key or ("cell",)):
             raise ValueError("label: one for each key")
         return self
 
 
-class Pivot(Part):
+class Pivot(Section):
     """A key, each value of which has columns of its own: model × data.
 
     Args:
-        key: as of :class:`Rows`.
+        key: as of :class:`RowKeys`.
         labels: what a value is called.
     """
 
@@ -73,11 +71,11 @@ class Pivot(Part):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class Choose(Part):
+class Choose(Section):
     """A key that is tuned for each row: of the cells that differ in it, the best is shown.
 
     Args:
-        key: as of :class:`Rows`.
+        key: as of :class:`RowKeys`.
         by: the metric expression that decides, by its mean over the seeds all of them have.
         better: which way it is better.
         label: heading of the column with the value chosen.
@@ -89,7 +87,7 @@ class Choose(Part):
     label: str | None = None
 
 
-class Footnote(Part):
+class Footnote(Section):
     """A text marked at a row, at a column, or where both meet; a text alone is a note below."""
 
     text: str
@@ -102,7 +100,7 @@ class Footnote(Part):
         return {"text": given} if isinstance(given, str) else given
 
 
-class TableDefinition(Part):
+class TableDefinition(Section):
     """A table's title, rows and columns; without columns, the watched metric's goes before these.
 
     Args:
@@ -113,7 +111,7 @@ class TableDefinition(Part):
     """
 
     title: str = ""
-    rows: Rows = Rows()
+    rows: RowKeys = RowKeys()
     pivot: Pivot | None = None
     choose: Choose | None = None
     columns: list[Column] = Field(

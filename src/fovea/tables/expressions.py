@@ -20,9 +20,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from fovea.config.errors import did_you_mean
+from fovea.records.history import EpochRow
 from fovea.records.quantities import Quantity, find
-
-Row = Mapping[str, float]
 
 _OF_EPOCHS = ("best", "last")
 _TO = {"epochs_to": "epochs", "steps_to": "steps", "seconds_to": "seconds of training"}
@@ -86,7 +85,7 @@ class Expression:
     def read(
         self,
         recorded: Mapping[str, float],
-        history: Sequence[Row],
+        history: Sequence[EpochRow],
         quantities: Mapping[str, Quantity],
     ) -> Reading | None:
         """Return its value for a run, ``None`` where the run did not record what it is of.
@@ -111,7 +110,7 @@ class Expression:
         lowest = find(self.metric, quantities).better == "lower"
         return Reading(min(finite) if lowest else max(finite))
 
-    def _first(self, history: Sequence[Row]) -> Reading:
+    def _first(self, history: Sequence[EpochRow]) -> Reading:
         """Return where the threshold is met first; censored at the last epoch where it is not."""
         spent = {
             "epochs_to": [int(row["epoch"]) for row in history],
@@ -127,7 +126,7 @@ class Expression:
         return value >= self.threshold if self.relation == ">=" else value <= self.threshold
 
 
-def parse(text: str) -> Expression:
+def parse_metric(text: str) -> Expression:
     """Read an expression.
 
     Raises:

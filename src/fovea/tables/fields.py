@@ -6,18 +6,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
-from fovea.tables.expressions import parse
+from fovea.tables.expressions import parse_metric
 
 
 def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str | int | float) else value
 
 
-Metric = Annotated[str, AfterValidator(lambda text: str(parse(text)))]
+Metric = Annotated[str, AfterValidator(lambda text: str(parse_metric(text)))]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
-class Part(BaseModel):
+class Section(BaseModel):
     """A mapping of known keys, which does not change."""
 
     model_config = ConfigDict(

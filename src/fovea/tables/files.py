@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fovea.records import write_atomic
-from fovea.tables.html import page
+from fovea.tables.html import document
 from fovea.tables.latex import latex
 from fovea.tables.markdown import markdown
 from fovea.tables.numbers import as_json, comma_separated
@@ -22,7 +22,7 @@ def write_table(table: Table, folder: Path, name: str) -> list[Path]:
     texts = {
         "md": markdown(table),
         "tex": latex(table),
-        "html": page(table),
+        "html": document(table),
         "csv": comma_separated(table),
         "json": as_json(table),
     }

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from fovea.config.errors import RecordError, one_line
 from fovea.config.files import read_text
-from fovea.records.history import Row, from_text
+from fovea.records.history import EpochRow, history_from_text
 
 HISTORIES = "histories.csv"
 _COUNTS = ("epoch", "step")
 
 
-def read_histories(folder: Path) -> dict[str, list[Row]]:
+def read_histories(folder: Path) -> dict[str, list[EpochRow]]:
     """Return the histories of an experiment's published runs by id; none where there is no file.
 
     Raises:
@@ -36,7 +36,7 @@ def read_histories(folder: Path) -> dict[str, list[Row]]:
             text = io.StringIO()
             csv.writer(text).writerows([heading[1:], *(row[1:] for row in rows if row[0] == run)])
             try:
-                found[run] = from_text(text.getvalue())
+                found[run] = history_from_text(text.getvalue())
             except ValueError as error:  # its line is one of this run's
                 raise ValueError(f"run {run}: {str(error).partition(': ')[2]}") from None
     except FileNotFoundError:
@@ -46,7 +46,7 @@ def read_histories(folder: Path) -> dict[str, list[Row]]:
     return found
 
 
-def histories_text(histories: Mapping[str, Sequence[Row]]) -> str:
+def histories_text(histories: Mapping[str, Sequence[EpochRow]]) -> str:
     """Return the text of a ``histories.csv``; '' for no epoch."""
     told = [(run, _told(row)) for run, rows in histories.items() for row in rows]
     if not told:
@@ -59,7 +59,7 @@ def histories_text(histories: Mapping[str, Sequence[Row]]) -> str:
     return stream.getvalue()
 
 
-def _told(row: Row) -> Row:
+def _told(row: EpochRow) -> EpochRow:
     counts = {name: int(row[name]) for name in _COUNTS if name in row}
     metrics = {name: float(f"{row[name]:.6g}") for name in row if "/" in name or name == "lr"}
     return {**counts, **metrics}

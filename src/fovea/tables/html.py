@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
-from html import escape as escape_html
 
 from fovea.config.printing import printable
 from fovea.tables.layout import Text, lay_out
@@ -33,13 +33,13 @@ body { margin: 2em auto; padding: 0 1em; max-width: max-content;
 """
 
 
-def page(table: Table, runs: str = "../runs") -> str:
+def document(table: Table, runs: str = "../runs") -> str:
     """Return a table as a whole page.
 
     Args:
         runs: where the folders of runs are, relative to the page.
     """
-    title = escape(table.title or "fovea table")
+    title = escape_html(table.title or "fovea table")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -60,15 +60,15 @@ def fragment(table: Table, runs: str | None = None) -> str:
     layout = lay_out(table)
 
     def linked(run: str) -> str:
-        name = escape(run)
+        name = escape_html(run)
         if runs is None or not table.results[run].recorded:
             return name
-        return f'<a href="{escape(runs)}/{name}/">{name}</a>'
+        return f'<a href="{escape_html(runs)}/{name}/">{name}</a>'
 
     heads = [_cell(text, "col", at < layout.labels) for at, text in enumerate(layout.headings)]
     lines = ['<section class="fovea-table">', "<table>"]
     if layout.title:
-        lines.append(f"<caption>{escape(layout.title)}</caption>")
+        lines.append(f"<caption>{escape_html(layout.title)}</caption>")
     lines += ["<thead>", f'<tr>{"".join(heads)}<th scope="col" class="runs">runs</th></tr>']
     lines += ["</thead>", "<tbody>"]
     for texts, row in zip(layout.rows, table.rows, strict=True):
@@ -83,17 +83,17 @@ def fragment(table: Table, runs: str | None = None) -> str:
     return "\n".join([*lines, "</section>", ""])
 
 
-def escape(text: str) -> str:
+def escape_html(text: str) -> str:
     """Return text that HTML shows as it is."""
-    return escape_html(printable(text))
+    return html.escape(printable(text))
 
 
 def _cell(text: Text, scope: str | None, label: bool) -> str:
-    shown = escape(text.text)
+    shown = escape_html(text.text)
     if text.bold:
         shown = f"<strong>{shown}</strong>"
     marks = f"<sup>{', '.join(map(str, text.marks))}</sup>" if text.marks else ""
-    of = f' data-runs="{escape(" ".join(text.runs))}"' if text.runs else ""
+    of = f' data-runs="{escape_html(" ".join(text.runs))}"' if text.runs else ""
     kind = ' class="label"' if label else ""
     if scope is None:
         return f"<td{kind}{of}>{shown}{marks}</td>"
@@ -101,5 +101,5 @@ def _cell(text: Text, scope: str | None, label: bool) -> str:
 
 
 def _notes(kind: str, notes: Sequence[str]) -> list[str]:
-    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    items = "".join(f"<li>{escape_html(note)}</li>" for note in notes)
     return [f'<{kind} class="notes">{items}</{kind}>'] if notes else []

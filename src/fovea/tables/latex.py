@@ -65,9 +65,11 @@ def latex(table: Table) -> str:
     """Return a ``table`` environment; what each row was measured of stands in comments."""
     layout = lay_out(table)
     columns = "l" * layout.labels + "r" * (len(layout.headings) - layout.labels)
-    title = [rf"\caption{{{escape(layout.title)}}}"] if layout.title else []
-    notes = [rf"\textsuperscript{{{n}}}\,{escape(t)}" for n, t in enumerate(layout.footnotes, 1)]
-    notes += [escape(note) for note in layout.notes]
+    title = [rf"\caption{{{escape_latex(layout.title)}}}"] if layout.title else []
+    notes = [
+        rf"\textsuperscript{{{n}}}\,{escape_latex(t)}" for n, t in enumerate(layout.footnotes, 1)
+    ]
+    notes += [escape_latex(note) for note in layout.notes]
     below = [r"\par\smallskip", r"\begin{minipage}{\linewidth}\footnotesize\raggedright"]
     below += [rf"{note}\par" for note in notes]
     lines = [
@@ -91,7 +93,7 @@ def latex(table: Table) -> str:
     return "\n".join(lines)
 
 
-def escape(text: str) -> str:
+def escape_latex(text: str) -> str:
     """Return text that LaTeX sets as it is, on one line; what its fonts lack, by its code point."""
     one_line = unicodedata.normalize("NFC", " ".join(text.split()))
     return "".join(map(_escaped, one_line)).replace("--", "-{}-")  # no ligature
@@ -123,11 +125,11 @@ def _heading(text: Text) -> str:
     if not colon:
         return _text(text)
     second = _text(replace(text, text=rest))
-    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{escape(first)}\\{second}\end{{tabular}}"
+    return rf"\begin{{tabular}}[b]{{@{{}}r@{{}}}}{escape_latex(first)}\\{second}\end{{tabular}}"
 
 
 def _text(text: Text) -> str:
-    shown = escape(text.text)
+    shown = escape_latex(text.text)
     if text.bold:
         shown = rf"\textbf{{{shown}}}"
     marks = ",".join(map(str, text.marks))

@@ -21,21 +21,22 @@ def markdown(table: Table) -> str:
             for texts, row in zip(layout.rows, table.rows, strict=True)
         ),
     ]
-    title = [f"**{escape(layout.title)}**", ""] if layout.title else []
+    title = [f"**{escape_markdown(layout.title)}**", ""] if layout.title else []
     numbered = [
-        f"<sup>{number}</sup> {escape(note)}" for number, note in enumerate(layout.footnotes, 1)
+        f"<sup>{number}</sup> {escape_markdown(note)}"
+        for number, note in enumerate(layout.footnotes, 1)
     ]
-    notes = [f"- {note}" for note in [*numbered, *map(escape, layout.notes)]]
+    notes = [f"- {note}" for note in [*numbered, *map(escape_markdown, layout.notes)]]
     return "\n".join([*title, *lines, *([""] if notes else []), *notes, ""])
 
 
-def escape(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return text so that Markdown shows it as it is, on one line."""
     return re.sub(r"([\\`*_\[\]<>&|~$#])", r"\\\1", printable(" ".join(text.split())))
 
 
 def _text(text: Text) -> str:
-    shown = escape(text.text)
+    shown = escape_markdown(text.text)
     marks = f"<sup>{', '.join(map(str, text.marks))}</sup>" if text.marks else ""
     return f"**{shown}**{marks}" if text.bold else shown + marks
 

@@ -10,10 +10,10 @@ from fovea.stats.power import ALPHA, POWER, RUNS_CAP
 from fovea.tables.cells import Cell
 from fovea.tables.contrast import lead
 from fovea.tables.definition import TableDefinition
-from fovea.tables.expressions import parse
+from fovea.tables.expressions import parse_metric
 from fovea.tables.shown import shown_difference, shown_p
 from fovea.tables.table import Entry, Head, Mark, Row
-from fovea.tables.verdicts import Kind
+from fovea.tables.verdicts import VerdictKind
 
 _COUNTED = 20  # more seeds than these are not written out in a command
 _SHARE = "10 % of the published error rate (at least 0.1, at most 1 point)"
@@ -21,7 +21,7 @@ _MIXED = {  # provenance that changes numbers a little, and what a cell of sever
     "precision": "in different precisions",
     "hardware_class": "on hardware of different classes",
 }
-_VERDICTS: dict[Kind | str, str] = {
+_VERDICTS: dict[VerdictKind | str, str] = {
     "reproduced": "reproduced: the 90 % interval of d lies within ±m (equivalence at 5 %; never "
     "at n = 2)",
     "beyond": "better, short, differs: one further run of the spread measured here would lie "
@@ -41,7 +41,7 @@ def footnotes(
 ) -> Iterator[Mark]:
     """Yield the author's footnotes, and what computed columns count."""
     for index, head in enumerate(heads):
-        if note := parse(head.column.metric).note:
+        if note := parse_metric(head.column.metric).note:
             yield Mark(note, column=index)
     places = {row.key: index for index, row in enumerate(rows)}
     for each in definition.footnotes:
@@ -101,7 +101,7 @@ def _brackets(heads: Sequence[Head], rows: Sequence[Row]) -> str:
     text = "; brackets are 95 % t intervals of the mean"
     if any(columns[at].format == "percent" for at in shown):
         text += ", clipped to [0, 100] %"
-    stepped = [at for at in shown if parse(columns[at].metric).resolution]
+    stepped = [at for at in shown if parse_metric(columns[at].metric).resolution]
     measured = [row.entries[at].measurement for row in rows for at in stepped]
     if any(each and each.std == 0 for each in measured):
         text += "; of equal whole epochs, those of a spread of 0.29, which is rounding's"

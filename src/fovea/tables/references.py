@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PositiveInt, model_validator
 
-from fovea.tables.fields import Metric, Part, Texts
+from fovea.tables.fields import Metric, Section, Texts
 
 Aggregate = Literal["mean", "median", "best"]
 Evidence = Literal["P", "A", "R", "T", "timm", "S", "C", "seed"]
@@ -54,7 +54,7 @@ def _known_evidence(value: object) -> object:
     return value
 
 
-class Margin(Part):
+class Margin(Section):
     """How far off still counts as the same.
 
     Args:
@@ -66,7 +66,7 @@ class Margin(Part):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class Reference(Part):
+class Reference(Section):
     """A published value beside a measured one.
 
     Args:

@@ -22,7 +22,7 @@ from fovea.config.files import read_text
 from fovea.config.printing import without_formula
 from fovea.records import RunFolder
 from fovea.records.quantities import Quantity, of_record
-from fovea.tables.expressions import Reading, parse
+from fovea.tables.expressions import Reading, parse_metric
 
 FILE = "results.csv"
 _PROVENANCE = ("hardware", "versions", "code", "uncommitted", "data")
@@ -83,7 +83,7 @@ def from_record(run: RunFolder, seed: int, metrics: Iterable[str]) -> Result:
     recorded = numbers | {
         name: math.nan if value is None else value for name, value in run.metrics.items()
     }
-    computed = [parse(each) for each in metrics]
+    computed = [parse_metric(each) for each in metrics]
     computed = [each for each in computed if each.function is not None]
     history = run.history() if computed else []
     quantities = of_record(summary)

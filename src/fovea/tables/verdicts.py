@@ -58,13 +58,13 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import Literal
 
-from fovea.stats.estimates import Part, Ratio, Sample, half_width, sample
+from fovea.stats.estimates import ErrorPart, Ratio, Sample, half_width, sample
 from fovea.stats.power import ALPHA, runs_for_equivalence
 from fovea.tables.definition import Column
-from fovea.tables.expressions import parse
+from fovea.tables.expressions import parse_metric
 from fovea.tables.references import Reference
 
-Kind = Literal[
+VerdictKind = Literal[
     "reproduced",
     "better",
     "short",
@@ -99,7 +99,7 @@ class Verdict:
         why: of what has no verdict, or no ``needed``.
     """
 
-    kind: Kind
+    kind: VerdictKind
     difference: float | None = None
     low: float | None = None
     high: float | None = None
@@ -125,7 +125,7 @@ def judge(
         return refused
     better = {"higher": 1, "lower": -1, None: 0}[column.better]
     margin = _margin(reference, column)
-    expression = parse(column.metric)
+    expression = parse_metric(column.metric)
     if column.format == "count" and expression.function is None and len(set(values)) == 1:
         return _exact(values[0], reference, better)
     if reference.aggregate == "best":
@@ -201,12 +201,14 @@ def _judged(
         return Verdict("one run", difference, margin=margin)
     error, prediction = _errors(samples, reference)
 
-    def around(parts: Sequence[Part], confidence: float) -> tuple[float, float]:
+    def around(parts: Sequence[ErrorPart], confidence: float) -> tuple[float, float]:
         half = half_width(parts, confidence)
         ends = value - half, value + half
         return -math.inf if censored == "<" else ends[0], math.inf if censored == ">" else ends[1]
 
-    def verdict(kind: Kind, confidence: float, needed: int | None = None, why: str = "") -> Verdict:
+    def verdict(
+        kind: VerdictKind, confidence: float, needed: int | None = None, why: str = ""
+    ) -> Verdict:
         if censored:
             return Verdict(
                 kind, difference, margin=margin, why="a run here ended before it got there"
@@ -218,7 +220,7 @@ def _judged(
         low, high = around(error, _EQUIVALENCE)
         above, below = low > target.high, high < target.low
         beyond, short = (above, below) if better > 0 else (below, above)
-        kind: Kind = "met" if beyond else "missed" if short else "undecided"
+        kind: VerdictKind = "met" if beyond else "missed" if short else "undecided"
         return verdict(kind, _EQUIVALENCE)
     least, most = target.tolerated
     low, high = around(error, _EQUIVALENCE)
@@ -245,7 +247,9 @@ def _judged(
     return verdict("near, not equal", 1 - ALPHA)
 
 
-def _errors(samples: Sequence[Sample], reference: Reference) -> tuple[list[Part], list[Part]]:
+def _errors(
+    samples: Sequence[Sample], reference: Reference
+) -> tuple[list[ErrorPart], list[ErrorPart]]:
     """Return the errors of the difference: the published value held fixed, and as a further run."""
     inflation = _inflation(reference)
     own = [(inflation * variance, degrees) for variance, degrees in (s.error for s in samples)]
@@ -259,7 +263,7 @@ def _errors(samples: Sequence[Sample], reference: Reference) -> tuple[list[Part]
     ]
 
 
-def _of_source(reference: Reference) -> Part:
+def _of_source(reference: Reference) -> ErrorPart:
     """Return the error of the published mean as its source states it; none is 0."""
     if not reference.std or reference.n is None or reference.n < 2:
         return 0.0, 0.0
@@ -289,7 +293,7 @@ def _exact(value: float, reference: Reference, better: int) -> Verdict:
     if abs(difference) <= (margin or 0.0):
         return Verdict("reproduced", difference, margin=margin)
     gain = better * difference
-    kind: Kind = "better" if gain > 0 else "short" if gain < 0 else "differs"
+    kind: VerdictKind = "better" if gain > 0 else "short" if gain < 0 else "differs"
     return Verdict(kind, difference, margin=margin)
 
 

@@ -13,7 +13,7 @@ from pytorch_lightning import Trainer
 
 from fovea.config.errors import DataError
 from fovea.config.trust import require_trusted
-from fovea.data.image.fingerprint import difference
+from fovea.data.image.fingerprint import data_difference
 from fovea.problems.base import Task
 from fovea.records import RunFolder
 from fovea.training.assemble import Lab, assemble, load_checkpoint, load_weights
@@ -103,7 +103,7 @@ def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
     """
     lab = assemble(config)
     lab.data.setup()
-    if differs := difference(run.read("data.json"), *lab.data.state()):
+    if differs := data_difference(run.read("data.json"), *lab.data.state()):
         raise DataError(
             f"data.root={config['data'].get('root')}: the data differs from what run {run.id} was "
             f"trained with: {differs}"

@@ -42,7 +42,7 @@ def write_results(
     """Write the predictions of the test, their pictures, and the learning curves."""
     import pandas as pd  # 1 s of imports: only after the training
 
-    from fovea.training.tracking.figures import learning_curves
+    from fovea.training.tracking.figures import draw_curves
 
     columns = {
         name: each if each.ndim == 1 else list(each) for name, each in predictions.rows.items()
@@ -51,6 +51,6 @@ def write_results(
     stream = io.BytesIO()
     frame.to_parquet(stream, index=False)
     write_atomic(run.predictions, stream.getvalue())
-    write_atomic(run.path / "curves.png", learning_curves(rows, title, watched))
+    write_atomic(run.path / "curves.png", draw_curves(rows, title, watched))
     for name, picture in pictures.items():
         write_atomic(run.path / name, picture)

@@ -10,7 +10,7 @@ from typing import Any
 
 from fovea.config.code import changed_modules, code_of
 from fovea.config.errors import DataError, RecordError
-from fovea.data.image.fingerprint import difference
+from fovea.data.image.fingerprint import data_difference
 from fovea.records import RunFolder
 from fovea.records.history import from_one
 from fovea.records.schema import Progress, mistake
@@ -56,7 +56,7 @@ def take_up(run: RunFolder, lab: Lab) -> Interrupted | None:
     """
     if (run.checkpoints / "last.ckpt").is_file():
         try:
-            differs = difference(run.read("data.json"), *lab.data.state())
+            differs = data_difference(run.read("data.json"), *lab.data.state())
             if differs and not lab.config["rerun"]:
                 raise DataError(
                     f"run {run.id} was begun on other data ({differs}) than data.root="

@@ -46,7 +46,7 @@ def fingerprint(splits: Splits, twins: dict[int, int] | None = None) -> str:
     return digest.hexdigest()
 
 
-def difference(recorded: Mapping[str, Any], fingerprint: str, classes: Sequence[str]) -> str:
+def data_difference(recorded: Mapping[str, Any], fingerprint: str, classes: Sequence[str]) -> str:
     """Return in what data differs from what a record describes; '' for in nothing.
 
     Args:

@@ -28,7 +28,7 @@ _SYSTEM = frozenset(  # folders that systems and network drives leave, in lower 
 
 
 @dataclass
-class Found:
+class FoundFiles:
     """The image files below a folder, and what is there besides.
 
     Args:
@@ -43,7 +43,7 @@ class Found:
     linked: int = 0
     outside: int = 0
 
-    def __iadd__(self, other: Found) -> Found:
+    def __iadd__(self, other: FoundFiles) -> FoundFiles:
         self.images += other.images
         self.ignored += other.ignored
         self.linked += other.linked
@@ -66,7 +66,7 @@ def class_name(name: str) -> str:
     return unicodedata.normalize("NFC", shown(name))
 
 
-def find_images(folder: Path, root: Path | None = None) -> Found:
+def find_images(folder: Path, root: Path | None = None) -> FoundFiles:
     """Find the images below a folder, in folders of their own too; links are followed.
 
     Hidden files, system folders and other kinds of files are left out and counted. A link to a
@@ -82,7 +82,7 @@ def find_images(folder: Path, root: Path | None = None) -> Found:
     return walk.found
 
 
-def find_beside(folder: Path) -> Found:
+def find_beside(folder: Path) -> FoundFiles:
     """Find what lies directly in a folder, beside its subfolders."""
     walk = _Walk(homes=[], deep=False)
     walk.visit(folder, above=(), linked=False, outside=False)
@@ -101,7 +101,7 @@ def subfolders(folder: Path) -> list[Path]:
 class _Walk:
     homes: list[Path]
     deep: bool = True
-    found: Found = field(default_factory=Found)
+    found: FoundFiles = field(default_factory=FoundFiles)
 
     def visit(
         self, folder: Path, above: tuple[tuple[int, int], ...], *, linked: bool, outside: bool

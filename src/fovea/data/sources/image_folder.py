@@ -11,8 +11,8 @@ import torch
 
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
-from fovea.data.sources.image_files import SUFFIXES, Found, find_images, name_below, shown
-from fovea.data.sources.layout import Classes, Layout, find_layout
+from fovea.data.sources.image_files import SUFFIXES, FoundFiles, find_images, name_below, shown
+from fovea.data.sources.layout import Classes, FolderLayout, find_layout
 from fovea.data.sources.storage import missing
 
 
@@ -39,7 +39,7 @@ class ImageFolder(Source):
 
     def read(self, root: Path, *, skip_bad: bool) -> Splits:
         layout = self._layout(root)
-        found = Found()
+        found = FoundFiles()
         found += layout.beside
         read = {
             name: self._read_part(folders, layout.classes, root, found)
@@ -49,7 +49,7 @@ class ImageFolder(Source):
         return Splits(read["train"], read.get("test"), read.get("val"), notes=notes)
 
     def _read_part(
-        self, folders: Classes, classes: tuple[str, ...], root: Path, found: Found
+        self, folders: Classes, classes: tuple[str, ...], root: Path, found: FoundFiles
     ) -> Files:
         items: list[ImageFile] = []
         labels: list[int] = []
@@ -72,14 +72,14 @@ class ImageFolder(Source):
         within = path.relative_to(folder).as_posix()
         return any(fnmatch(within, pattern) for pattern in self.exclude)
 
-    def _layout(self, root: Path) -> Layout:
+    def _layout(self, root: Path) -> FolderLayout:
         folder = root / Path(self.folder).expanduser()
         if not folder.is_dir():
             raise missing("<class>/<image> files", folder)
         return find_layout(folder)
 
 
-def _counts(folder: str, found: Found) -> str:
+def _counts(folder: str, found: FoundFiles) -> str:
     """Say in one line which files of a folder are used."""
     text = f"{folder}: {len(found.images)} files used"
     if found.linked:

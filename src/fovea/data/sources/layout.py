@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fovea.config.errors import DataError, did_you_mean
 from fovea.data.sources.image_files import (
-    Found,
+    FoundFiles,
     class_name,
     find_beside,
     find_images,
@@ -32,7 +32,7 @@ Classes = dict[str, Path]  # each class's folder
 
 
 @dataclass(frozen=True)
-class Layout:
+class FolderLayout:
     """Where the images of each part and class lie.
 
     Args:
@@ -43,7 +43,7 @@ class Layout:
 
     parts: Mapping[str, Classes]
     top: Path
-    beside: Found = field(default_factory=Found)
+    beside: FoundFiles = field(default_factory=FoundFiles)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def parts_of(names: Iterable[str], where: object) -> dict[str, str]:
     return parts
 
 
-def find_layout(folder: Path) -> Layout:
+def find_layout(folder: Path) -> FolderLayout:
     """Find the parts and classes of a folder.
 
     Its subfolders are parts, or classes, or one wrapper around these; or each class has its parts
@@ -98,11 +98,11 @@ def find_layout(folder: Path) -> Layout:
         layout = _classes_above(top, children, beside)
     _check(layout, top)
     beside.images.clear()
-    return Layout(layout, top, beside)
+    return FolderLayout(layout, top, beside)
 
 
 def _parts_above(
-    top: Path, children: Classes, parts: Mapping[str, str], beside: Found
+    top: Path, children: Classes, parts: Mapping[str, str], beside: FoundFiles
 ) -> dict[str, Classes]:
     others = {
         name: find_images(path) for name, path in children.items() if name not in parts.values()
@@ -127,7 +127,7 @@ def _parts_above(
     return layout
 
 
-def _classes_above(top: Path, children: Classes, beside: Found) -> dict[str, Classes]:
+def _classes_above(top: Path, children: Classes, beside: FoundFiles) -> dict[str, Classes]:
     within = {name: _named(path) for name, path in children.items()}
     named = {name: parts_of(inner, children[name]) for name, inner in within.items()}
     if any(named.values()):
@@ -177,7 +177,7 @@ def _unwrapped(folder: Path, *, part: bool = False) -> Path:
     return _unwrapped(inner[0], part=part)
 
 
-def _class_folders(folder: Path, beside: Found) -> Classes:
+def _class_folders(folder: Path, beside: FoundFiles) -> Classes:
     classes = _named(folder)
     if not classes:
         raise DataError(

@@ -13,7 +13,7 @@ from fovea.training.checkpoints import Watched
 
 
 @as_it_is
-def learning_curves(history: Sequence[Mapping[str, float]], title: str, watched: Watched) -> bytes:
+def draw_curves(history: Sequence[Mapping[str, float]], title: str, watched: Watched) -> bytes:
     """Draw loss and the watched quantity of training and validation by epoch, as PNG."""
     figure = Figure(figsize=(9, 3.6), layout="constrained")
     names = _panels([history], watched.metric)

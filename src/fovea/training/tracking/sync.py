@@ -25,7 +25,7 @@ WANDB: tuple[str, ...] = (sys.executable, "-P", "-m", "wandb")
 _ACCOUNT_SECONDS = 60
 _UPLOAD_SECONDS = 900
 
-Outcome = Literal["uploaded", "unchanged", "left out", "failed"]
+UploadOutcome = Literal["uploaded", "unchanged", "left out", "failed"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Upload:
     """What became of a run, and why."""
 
     run: RunFolder
-    outcome: Outcome
+    outcome: UploadOutcome
     reason: str = ""
 
 
