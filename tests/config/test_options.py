@@ -40,7 +40,7 @@ def test_groups() -> None:
 
 
 def test_options_are_the_files_of_a_group() -> None:
-    assert list(options("augment")) == ["flip_crop", "geometric", "none"]
+    assert list(options("augment")) == ["flip_crop", "geometric", "none", "warp"]
     assert "_images" not in options("data")
     assert options("experiment")["quickstart"].name == "sweep.yaml"
     assert description(options("augment")["none"]) == "Images as they are."
@@ -73,10 +73,10 @@ def test_roots_follow_the_environment(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("prefix", "offered"),
     [
-        ("augment=", ["augment=flip_crop", "augment=geometric", "augment=none"]),
+        ("augment=", ["augment=flip_crop", "augment=geometric", "augment=none", "augment=warp"]),
         (
             "augment=none,f",
-            ["augment=none,flip_crop", "augment=none,geometric", "augment=none,none"],
+            [f"augment=none,{each}" for each in ("flip_crop", "geometric", "none", "warp")],
         ),
         ("task.", ["task.aux_weight="]),
         (

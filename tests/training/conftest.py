@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from fovea.config.compose import compose_run
 from fovea.records import RunFolder
@@ -33,3 +35,33 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., RunFolder
         return folder
 
     return run
+
+
+@pytest.fixture(scope="session")
+def leaves(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Draw bright leaves on dark ground with their masks; return the overrides that train on them.
+
+    14 images of 40×32, and masks in two colours of a palette.
+    """
+    root = tmp_path_factory.mktemp("data")
+    numbers = np.random.default_rng(0)
+    for kind in ("images", "masks"):
+        (root / "leaves" / kind).mkdir(parents=True)
+    for index in range(14):
+        mask = np.zeros((32, 40), np.uint8)
+        top, left = numbers.integers(1, 15, 2)
+        mask[top : top + 13, left : left + 16] = 1
+        image = 60 + 120 * mask + numbers.integers(40, size=mask.shape, dtype=np.uint8)
+        Image.fromarray(image).save(root / "leaves" / "images" / f"{index}.png")
+        coded = Image.fromarray(mask).convert("P")
+        coded.putpalette([0, 0, 0, 0, 200, 0])
+        coded.save(root / "leaves" / "masks" / f"{index}.png")
+    return [
+        "data=mask_folder",
+        f"data.root={root}",
+        "data.source.folder=leaves",
+        "data.source.channels=1",
+        'data.source.classes={ground: "#000000", leaf: "#00c800"}',
+        "task=segmentation",
+        "loss=segmentation",
+    ]

@@ -22,6 +22,7 @@ from fovea.records import RunFolder
 
 FILE = Path(__file__).with_name("golden.json")
 GOLDEN: dict[str, float] = json.loads(FILE.read_text())
+OF_PIXELS = ("deeplab", "fcn", "unet")
 OF_TEXTS = ("bag_of_words", "text_cnn")
 PARTS = {
     **{f"model={name}": ["data.fit=pad", "trainer.limit_batches=3"] for name in options("model")},
@@ -34,6 +35,7 @@ PARTS = {
         ]
         for name in OF_TEXTS
     },
+    **{f"model={name}": ["trainer.limit_batches=3", "loss.dice=1"] for name in OF_PIXELS},
     **{f"optimizer={name}": [] for name in options("optimizer")},
     **{f"schedule={name}": [] for name in options("schedule")},
     "schedule=step": ["schedule.every=0.3"],
@@ -60,10 +62,12 @@ def _float64() -> Iterator[None]:
 @pytest.mark.usefixtures("_float64")
 @pytest.mark.parametrize("part", PARTS)
 def test_the_numbers_of_a_part_stay(
-    part: str, trained: Callable[..., RunFolder], tmp_path: Path
+    part: str, trained: Callable[..., RunFolder], leaves: list[str], tmp_path: Path
 ) -> None:
     overrides = ["optimizer=sgd", "optimizer.lr=0.01", "trainer.precision=64"]
     overrides = [each for each in overrides if not part.startswith("optimizer=") or "64" in each]
+    if part.removeprefix("model=") in OF_PIXELS:
+        overrides += [*leaves, "batch_size=4"]
     overrides += [part, "trainer.limit_batches=20", *PARTS[part]]
     if "data=text_csv" in overrides:
         rows = [f"{'so ' * (row % 5)}{['dull', 'fine'][row % 2]},{row % 2}" for row in range(90)]

@@ -27,12 +27,10 @@ _NO_NUMBERS = (  # modules that only watch, tell, or hand on
     "fovea.tables",
     "fovea.stats",
     "fovea.sweep.workers",
-    "fovea.problems.figures",
-    "fovea.problems.classification.figures",
-    "fovea.problems.classification.charts",
     "fovea.training.quiet",
     "fovea.training.tracking",
 )
+_DRAWING = ("figures", "charts")  # modules of problems that do
 _OF_NUMBERS = ("fovea.records.quantities",)  # says which epoch is best
 
 
@@ -65,12 +63,17 @@ def code_of_modules(modules: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     while waiting:
         module = waiting.pop()
-        if module in found or (module.startswith(_NO_NUMBERS) and module not in _OF_NUMBERS):
+        if module in found or (_has_no_numbers(module) and module not in _OF_NUMBERS):
             continue
         if (file := _file(module)) is not None:
             found[module], imported = _read(file)
             waiting += imported
     return dict(sorted(found.items()))
+
+
+def _has_no_numbers(module: str) -> bool:
+    drawing = module.startswith("fovea.problems.") and module.rpartition(".")[2] in _DRAWING
+    return drawing or module.startswith(_NO_NUMBERS)
 
 
 def changed_modules(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -12,7 +12,7 @@ from fovea.models.layers.activations import Activation, activated_pool
 from fovea.models.layers.head import linear_head
 from fovea.models.layers.init import he_normal
 
-_CHANNELS = (64, 128, 256, 512, 512)
+_WIDTHS = (1, 2, 4, 8, 8)  # of each stage's channels to the first's
 _CONVS_PER_STAGE = {  # Table 1, configurations A, B, D, E
     11: (1, 1, 2, 2, 2),
     13: (2, 2, 2, 2, 2),
@@ -35,6 +35,7 @@ class VGG(nn.Module):
         depth: number of weight layers in the paper's count, with its three linear layers.
         batch_norm: after each convolution.
         activation: after each convolution.
+        width: channels of the first stage; the last has eight times as many.
 
     Raises:
         ConfigError: the images are too small for the pools.
@@ -48,11 +49,13 @@ class VGG(nn.Module):
         depth: Literal[11, 13, 16, 19] = 16,
         batch_norm: bool = True,
         activation: Activation = "relu",
+        width: PositiveInt = 64,
     ) -> None:
         super().__init__()
         self.stages = nn.Sequential()
         channels = in_channels
-        for out_channels, convs in zip(_CHANNELS, _CONVS_PER_STAGE[depth], strict=True):
+        for times, convs in zip(_WIDTHS, _CONVS_PER_STAGE[depth], strict=True):
+            out_channels = times * width
             stage = nn.Sequential()
             for left in reversed(range(convs)):
                 stage.append(nn.Conv2d(channels, out_channels, 3, padding=1))
@@ -63,7 +66,7 @@ class VGG(nn.Module):
             self.stages.append(stage)
         map_size(self.stages, image_size)
         self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.head = linear_head(_CHANNELS[-1], num_classes)
+        self.head = linear_head(channels, num_classes)
         self.apply(he_normal)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -39,13 +39,23 @@ def decode(file: ImageFile, channels: Literal[1, 3], bits: int = 16) -> Image.Im
         DataError: truncated, corrupt, of more than ``PIL.Image.MAX_IMAGE_PIXELS`` pixels, or with
             values wider than 16 bits.
     """
+    mode = "L" if channels == 1 else "RGB"
+    return load(file, lambda image: _eight_bits(image, bits).convert(mode))
+
+
+def load(file: ImageFile, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Load one image file as it is stored, the EXIF orientation applied, and convert it.
+
+    Raises:
+        DataError: as :func:`decode`, or ``convert`` raised an error of any type.
+    """
     data = file.read()
     try:
         with Image.open(io.BytesIO(data), formats=formats()) as image:
             _check_area(image)
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            return _eight_bits(image, bits).convert("L" if channels == 1 else "RGB")
+            return convert(image)
     except Exception as error:  # Pillow's decoders raise many types on corrupt data
         unknown = isinstance(error, UnidentifiedImageError)
         reason = f"none of {', '.join(formats())}" if unknown else error

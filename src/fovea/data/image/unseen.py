@@ -30,7 +30,7 @@ def read_images(described: Mapping[str, Any], given: Sequence[str]) -> Iterator[
     Raises:
         DataError: there is no such image, or it cannot be decoded.
     """
-    paths = _images(given)
+    paths = find_given(given)
     served = described["served"]
     finish = Finish(
         served["mean"],
@@ -52,7 +52,12 @@ def read_images(described: Mapping[str, Any], given: Sequence[str]) -> Iterator[
         yield Inputs(names, (finish(pixels, torch.Generator()),), list(pixels.numpy()))
 
 
-def _images(given: Sequence[str]) -> list[Path]:
+def find_given(given: Sequence[str]) -> list[Path]:
+    """Return the images among files and folders, each folder's sorted.
+
+    Raises:
+        DataError: there is no such file, or no image.
+    """
     files: list[Path] = []
     for item in map(Path, given):
         if item.is_dir():

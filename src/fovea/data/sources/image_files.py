@@ -50,6 +50,19 @@ class FoundFiles:
         self.outside += other.outside
         return self
 
+    def line(self, folder: str) -> str:
+        """Say in one line which files of a folder are used."""
+        text = f"{folder}: {len(self.images)} files used"
+        if self.linked:
+            text += f", {self.linked} of them through links"
+        if self.outside:
+            leads = "leads" if self.outside == 1 else "lead"
+            text += f" ({self.outside} {leads} out of the data root)"
+        if self.ignored:
+            listed = ", ".join(f"{count} {kind}" for kind, count in self.ignored.most_common(8))
+            text += f"; ignored: {listed}"
+        return text
+
 
 def shown(name: str | Path) -> str:
     """Return a file's name with bytes that are no text as escapes: it can be written anywhere."""

@@ -45,7 +45,7 @@ class ImageFolder(Source):
             name: self._read_part(folders, layout.classes, root, found)
             for name, folders in layout.parts.items()
         }
-        notes = [_counts(name_below(layout.top, root), found)]
+        notes = [found.line(name_below(layout.top, root))]
         return Splits(read["train"], read.get("test"), read.get("val"), notes=notes)
 
     def _read_part(
@@ -77,17 +77,3 @@ class ImageFolder(Source):
         if not folder.is_dir():
             raise missing("<class>/<image> files", folder)
         return find_layout(folder)
-
-
-def _counts(folder: str, found: FoundFiles) -> str:
-    """Say in one line which files of a folder are used."""
-    text = f"{folder}: {len(found.images)} files used"
-    if found.linked:
-        text += f", {found.linked} of them through links"
-    if found.outside:
-        leads = "leads" if found.outside == 1 else "lead"
-        text += f" ({found.outside} {leads} out of the data root)"
-    if found.ignored:
-        ignored = ", ".join(f"{count} {kind}" for kind, count in found.ignored.most_common(8))
-        text += f"; ignored: {ignored}"
-    return text

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import altair as alt
 import numpy as np
 
+from fovea.problems.charts import ACCENT, CLASSES, ROWS, share_by_class
 from fovea.problems.classification.predictions import ClassPredictions
 from fovea.problems.predictions import Chart, RecordedRun
 
-_ROWS = alt.NamedData(name="rows")
-_ACCENT = "#4878d0"
 _LARGEST = 100_000  # entries of all confusion matrices that are not 0
-_SECTION = "Classes"
 
 
 def class_charts(runs: Sequence[RecordedRun]) -> list[Chart]:
     """Return the charts of tested classifiers."""
-    return [confusion(runs), accuracy_by_class(runs)]
+    by_class = share_by_class(
+        runs,
+        "per_class_accuracy",
+        quantity="accuracy",
+        title="Accuracy on every class",
+        note="Test accuracy on every class: the runs as points, their mean as a line.",
+    )
+    return [confusion(runs), by_class]
 
 
 def confusion(runs: Sequence[RecordedRun]) -> Chart:
@@ -54,7 +59,7 @@ def confusion(runs: Sequence[RecordedRun]) -> Chart:
         row = {"cell": cell, "names": names, "count": counts.tolist()}
         rows.append(row | {"true": true.tolist(), "predicted": predicted.tolist()})
     return Chart(
-        section=_SECTION,
+        section=CLASSES,
         title="Confusion matrix",
         note="Test samples, summed over the cell's runs; coloured by share of the true class.",
         specification=_confusion_specification(),
@@ -64,51 +69,9 @@ def confusion(runs: Sequence[RecordedRun]) -> Chart:
     )
 
 
-def accuracy_by_class(runs: Sequence[RecordedRun]) -> Chart:
-    """Return the accuracy on every class, of the runs whose record has it.
-
-    A row is a run: ``run``, ``cell``, and per class its ``names``, ``accuracy`` and ``order``.
-    """
-    rows = []
-    for run in runs:
-        found = run.summary.get("per_class_accuracy")
-        if isinstance(found, Mapping) and found:
-            values = [None if each is None else float(f"{each:.4g}") for each in found.values()]
-            row = {"run": run.id, "cell": run.cell, "names": list(found)}
-            rows.append(row | {"accuracy": values, "order": list(range(len(values)))})
-    return Chart(
-        section=_SECTION,
-        title="Accuracy on every class",
-        note="Test accuracy on every class: the runs as points, their mean as a line.",
-        specification=_accuracy_specification(),
-        rows=rows,
-        by_cell=True,
-    )
-
-
-def _accuracy_specification() -> dict[str, Any]:
-    base = alt.Chart(_ROWS).transform_flatten(["names", "accuracy", "order"])
-    y = alt.Y(
-        "names:N",
-        sort=alt.EncodingSortField("order", op="min"),
-        axis=alt.Axis(title=None, labelLimit=110, labelOverlap=True, grid=True),
-    )
-    axis = alt.Axis(title="accuracy", format=".1~%", tickCount=6)
-    scale = alt.Scale(zero=False, domainMax=1, nice=True)
-    mean = base.mark_tick(color=_ACCENT, thickness=3, size=16).encode(
-        x=alt.X("mean(accuracy):Q", axis=axis, scale=scale), y=y
-    )
-    points = base.mark_circle(size=42, opacity=0.6, color=_ACCENT).encode(
-        x=alt.X("accuracy:Q", axis=axis, scale=scale),
-        y=y,
-        tooltip=["run:N", "names:N", alt.Tooltip("accuracy:Q", format=".2%")],
-    )
-    return alt.layer(points, mean).to_dict()
-
-
 def _confusion_specification() -> dict[str, Any]:
     base = (
-        alt.Chart(_ROWS)
+        alt.Chart(ROWS)
         .transform_flatten(["true", "predicted", "count"])
         .transform_joinaggregate(total="sum(count)", groupby=["true"])
         .transform_calculate(
@@ -128,7 +91,7 @@ def _confusion_specification() -> dict[str, Any]:
         sort=alt.EncodingSortField("true", op="min"),
         axis=alt.Axis(title="true", **names),
     )
-    cells = base.mark_rect(color=_ACCENT).encode(
+    cells = base.mark_rect(color=ACCENT).encode(
         x=x,
         y=y,
         opacity=alt.Opacity(

@@ -1,0 +1,1 @@
+"""The data module of images with a class for every pixel."""
