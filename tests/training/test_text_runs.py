@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from fovea import cli
-from fovea.config.errors import DataError
+from fovea.config.errors import ConfigError, DataError
 from fovea.records import RunFolder
 from fovea.training.evaluate import evaluate
 from fovea.training.predict import predict
@@ -78,6 +78,11 @@ def test_a_typed_text_is_printed_with_its_class(
     assert heading.split() == ["text", "class", "probability", "then"]
     assert row.split()[:4] == ["a", "funny", "film", "good"]
     assert not (tmp_path / "said" / "predictions.png").exists()
+
+
+def test_texts_are_not_augmented(trained: Callable[..., RunFolder]) -> None:
+    with pytest.raises(ConfigError, match="this data is not augmented; set augment=none"):
+        trained("data=text_csv", "data.source.file=x", "model=text_cnn", "augment=flip_crop")
 
 
 def test_what_cannot_be_asked_is_one_line(

@@ -11,6 +11,8 @@ from pytorch_lightning import Callback
 from pytorch_lightning import callbacks as lightning
 from torch import Tensor, nn
 
+from fovea.augment.identity import Identity
+from fovea.augment.protocol import Augmentation
 from fovea.config.build import arguments, build, build_with, class_of, factory, offered
 from fovea.config.errors import ConfigError, DataError, RecordError, one_line
 from fovea.config.several import nodes
@@ -44,10 +46,13 @@ def assemble(config: Mapping[str, Any]) -> Lab:
         FoveaError: the config or the data set does not allow it.
     """
     settings: TrainerSettings = build("trainer", config["trainer"])
+    augment: Augmentation = build("augment", config["augment"])
+    if not isinstance(augment, Identity) and "augment" not in arguments("data", config["data"]):
+        raise ConfigError("augment: this data is not augmented; set augment=none")
     data: Data = build_with(
         "data",
         config["data"],
-        augment=build("augment", config["augment"]),
+        augment=augment,
         batch_size=config["batch_size"],
         seed=config["seed"],
         channels_last=settings.channels_last,
