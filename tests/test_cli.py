@@ -87,7 +87,8 @@ MISTAKES = {
     "add data.source.folder=… to the command",
     "train model=glob(zz*)": "no runs: a pattern in 'model=glob(zz*)' matches no option",
     "train model=3": "model=3: no such option (see: fovea list model)",
-    "train data=_images": "data=_images: no such option (see: fovea list data)",
+    "train data=_images": "data=_images: no such option; did you mean 'image_csv'? "
+    "(see: fovea list data)",
     "train optimizer=sgd,adam optimizer.momentum=0.8": "optimizer.momentum: unknown key "
     "(known: lr, betas, eps, weight_decay, decay) [in: optimizer=adam ++optimizer.momentum=0.8]",
     "train seed": "Error parsing override 'seed' missing EQUAL at '<EOF>'",
