@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fovea.config import paths
-from fovea.config.identity import difference, reduced, relocated, run_id, scientific
+from fovea.config.identity import config_difference, reduced, relocated, run_id, scientific
 from fovea.config.keys import targets
 from fovea.config.options import options, stated
 from fovea.config.schema import GROUPS
@@ -157,8 +157,8 @@ def test_a_config_is_left_alone(default: PlannedRun) -> None:
 def test_a_difference_has_both_values() -> None:
     one = planned("optimizer=sgd optimizer.lr=0.01").scientific
     other = planned("optimizer=sgd").scientific
-    assert difference(one, other) == {"optimizer.lr": (0.01, 0.1)}
-    assert difference(one, one) == {}
+    assert config_difference(one, other) == {"optimizer.lr": (0.01, 0.1)}
+    assert config_difference(one, one) == {}
 
 
 def test_the_defaults_of_signatures_stay() -> None:

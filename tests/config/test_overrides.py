@@ -10,7 +10,7 @@ import pytest
 from fovea.config.compose import compose_run, config_loader
 from fovea.config.errors import ConfigError
 from fovea.config.options import options
-from fovea.config.overrides import expand, from_mapping, parse, quoted, require_few
+from fovea.config.overrides import expand, from_mapping, parse_overrides, quoted, require_few
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_runs_are_counted_before_the_grid_is_expanded(
     overrides: list[str], runs: str | None
 ) -> None:
     with config_loader() as loader:
-        grid = parse(overrides, loader)
+        grid = parse_overrides(overrides, loader)
         if runs is None:
             require_few([grid])
             return
@@ -87,7 +87,7 @@ def test_runs_are_counted_before_the_grid_is_expanded(
 )
 def test_the_runs_of_a_grid(overrides: list[str], runs: list[str]) -> None:
     with config_loader() as loader:
-        jobs = expand(parse(overrides, loader))
+        jobs = expand(parse_overrides(overrides, loader))
     assert [" ".join(each.partition("=")[2] for each in job) for job in jobs] == runs
     keys = list(dict.fromkeys(each.partition("=")[0] for each in overrides))
     assert all([each.partition("=")[0] for each in job] == keys for job in jobs)
@@ -95,7 +95,7 @@ def test_the_runs_of_a_grid(overrides: list[str], runs: list[str]) -> None:
 
 def test_an_interval_is_no_grid() -> None:
     with pytest.raises(ConfigError) as caught:
-        require_few([parse(["optimizer.lr=interval(0,1)"])])
+        require_few([parse_overrides(["optimizer.lr=interval(0,1)"])])
     assert str(caught.value) == (
         "optimizer.lr=interval(0,1): no list of values; give a,b or range(START,STOP,STEP)"
     )
@@ -103,13 +103,13 @@ def test_an_interval_is_no_grid() -> None:
 
 def test_arms_are_counted_together() -> None:
     with pytest.raises(ConfigError, match=r"^18,000 runs: "):
-        require_few([parse(["seed=range(9000)"])] * 2)
+        require_few([parse_overrides(["seed=range(9000)"])] * 2)
 
 
 @pytest.mark.parametrize("ends", ["0,1,0", "0,inf", "0,nan"])
 def test_a_range_without_an_end(ends: str) -> None:
     with pytest.raises(ConfigError, match=r"a range that never ends$"):
-        require_few([parse([f"optimizer.lr=range({ends})"])])
+        require_few([parse_overrides([f"optimizer.lr=range({ends})"])])
 
 
 def test_overrides_of_a_mapping() -> None:

@@ -16,7 +16,7 @@ from fovea.data.sources.rotten_tomatoes import RottenTomatoes
 from fovea.data.sources.text_csv import TextCsv
 from fovea.data.sources.text_folder import TextFolder
 from fovea.data.text.module import TextData
-from fovea.data.text.source import Texts, TextSet, TextSource
+from fovea.data.text.source import LabelledTexts, TextSet, TextSource
 from fovea.data.text.vectors import read_vectors
 from fovea.data.text.words import count_words, number, pad, split_words
 
@@ -33,7 +33,7 @@ class Given(TextSource):
         return TextSet(
             ("bad", "good"),
             {
-                name: Texts(
+                name: LabelledTexts(
                     [text for text, _ in part],
                     torch.tensor([label for _, label in part]),
                     [f"{name}:{place}" for place in range(len(part))],

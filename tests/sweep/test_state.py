@@ -14,7 +14,7 @@ from fovea.config.code import changed_modules, code_of
 from fovea.config.compose import compose_run, compose_sweep, config_loader
 from fovea.records import RunFolder
 from fovea.sweep.overview import print_overview
-from fovea.sweep.plan import PlannedRun, differing, plan, plan_experiment
+from fovea.sweep.plan import PlannedRun, plan, plan_experiment, swept_keys
 from fovea.sweep.state import Costs, States
 from fovea.tables.results import published
 
@@ -177,8 +177,8 @@ def test_cells_of_arms_are_told_by_their_arm_and_what_differs_in_it() -> None:
         ("arm=a", "optimizer=sgd", "optimizer.lr=0.2", "epochs=1"),
         ("arm=b", "optimizer=adam", "model=mlp", "epochs=1"),
     ]
-    assert differing(cells) == ["arm", "optimizer.lr"]
-    assert differing([cell[1:] for cell in cells]) == ["optimizer", "optimizer.lr"]
+    assert swept_keys(cells) == ["arm", "optimizer.lr"]
+    assert swept_keys([cell[1:] for cell in cells]) == ["optimizer", "optimizer.lr"]
 
 
 def test_the_overview_lists_every_run(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

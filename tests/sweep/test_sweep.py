@@ -16,13 +16,13 @@ from fovea.config.errors import ConfigError, DataError
 from fovea.config.identity import run_id
 from fovea.config.numerics import NUMERICS
 from fovea.sweep.execute import SweepError, execute, require_writable
-from fovea.sweep.launch import Outcome
+from fovea.sweep.launch import LaunchOutcome
 from fovea.sweep.overview import print_overview
 from fovea.sweep.plan import PlannedRun, changes_cells, plan, plan_experiment
 from fovea.sweep.telling import report
 from fovea.sweep.workers import WorkerDiedError
 
-Launch = Callable[[Sequence[PlannedRun]], Sequence[Outcome]]
+Launch = Callable[[Sequence[PlannedRun]], Sequence[LaunchOutcome]]
 
 
 def planned(*overrides: str) -> list[PlannedRun]:
@@ -40,8 +40,8 @@ def launcher(**failures: Exception) -> tuple[Launch, list[str]]:
     """Return a launcher that finishes runs, or fails those of a seed, and the list of its jobs."""
     launched: list[str] = []
 
-    def launch(runs: Sequence[PlannedRun]) -> list[Outcome]:
-        results: list[Outcome] = []
+    def launch(runs: Sequence[PlannedRun]) -> list[LaunchOutcome]:
+        results: list[LaunchOutcome] = []
         for run in runs:
             launched.append(" ".join(run.overrides))
             error = failures.get(f"seed{run.config['seed']}")
@@ -248,7 +248,7 @@ def test_stale_runs_are_trained_again_if_asked(
         run.folder.write("environment.json", {"numerics": numerics})
     launched: list[tuple[int, bool]] = []
 
-    def launch(todo: Sequence[PlannedRun]) -> list[Outcome]:
+    def launch(todo: Sequence[PlannedRun]) -> list[LaunchOutcome]:
         launched.extend((run.config["seed"], run.config["rerun"]) for run in todo)
         return [None] * len(todo)
 
@@ -306,7 +306,7 @@ def test_a_run_on_several_devices_is_launched_alone(outputs: Path) -> None:
     batches: list[list[str]] = []
     one_batch, _ = launcher()
 
-    def launch(runs: Sequence[PlannedRun]) -> Sequence[Outcome]:
+    def launch(runs: Sequence[PlannedRun]) -> Sequence[LaunchOutcome]:
         batches.append([" ".join(run.overrides) for run in runs])
         return one_batch(runs)
 
@@ -327,7 +327,7 @@ def test_the_record_of_a_killed_run_is_ended(
 ) -> None:
     runs = planned("seed=0,1")
 
-    def launch(_: Sequence[PlannedRun]) -> Sequence[Outcome]:
+    def launch(_: Sequence[PlannedRun]) -> Sequence[LaunchOutcome]:
         finish(runs[0], accuracy=0.5)
         runs[1].folder.write("summary.json", {"status": "running", "seed": 1})
         if isinstance(error, KeyboardInterrupt):

@@ -14,7 +14,7 @@ from fovea.config.console import console
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.printing import say
 from fovea.records import RunFolder, all_runs
-from fovea.records.quantities import Quantity, find, of_record, watched
+from fovea.records.quantities import Quantity, of_record, quantity_of, watched
 
 _FIRST = ("id", "model", "data", "seed", "experiment", "status", "epochs")
 _LAST = ("seconds", "started")
@@ -89,7 +89,7 @@ def _text(key: str, value: Any, quantities: Mapping[str, Quantity]) -> str:
     if value is None:
         return "–"
     if "/" in key and isinstance(value, float):
-        return find(key, quantities).text(value)
+        return quantity_of(key, quantities).text(value)
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from fovea.config.compose import require_own_settings, show
 from fovea.config.errors import ConfigError
-from fovea.config.overrides import explained, parse, quoted
+from fovea.config.overrides import explained, parse_overrides, quoted
 from fovea.config.printing import PrintableFormatter, say
 from fovea.sweep.execute import SweepError, execute
 from fovea.sweep.plan import changes_cells, plan_command
@@ -81,7 +81,7 @@ def _for_every_option(arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: one of them is not an override, or gives a group no option.
     """
-    parsed = parse(filter(_is_override, arguments))
+    parsed = parse_overrides(filter(_is_override, arguments))
     swept = {each.key_or_group for each in parsed if each.is_sweep_override()}
     return [
         f"++{each}" if "." in each.partition("=")[0] and each.partition(".")[0] in swept else each

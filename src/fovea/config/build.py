@@ -19,13 +19,13 @@ from fovea.config.errors import ConfigError, FoveaError
 from fovea.config.trust import (
     FUNCTIONS,
     KINDS,
+    clean,
     is_within,
     kind_of,
     line,
     named,
     refusal,
     refusal_of_module,
-    shown,
 )
 
 _MAKERS = "fovea.optim.optimizers"  # its functions make optimizers of a model
@@ -99,7 +99,7 @@ def class_of(kind: str, node: Mapping[str, Any]) -> Any:
         FoveaError: the target is not trusted or does not fit.
     """
     if "_target_" not in node:
-        raise ConfigError(f"{shown(kind, 80)}._target_: no value")
+        raise ConfigError(f"{clean(kind, 80)}._target_: no value")
     return _resolve(kind, node["_target_"], kind)
 
 
@@ -110,7 +110,7 @@ def factory(kind: str, node: Mapping[str, Any], /) -> partial[Any]:
         FoveaError: the target is not trusted or does not fit.
     """
     target, args, kwargs = _parts(kind, node, kind)
-    place = f"{kind}._target_={shown(node['_target_'], 60)}"
+    place = f"{kind}._target_={clean(node['_target_'], 60)}"
     return partial(_call, target, place, *args, **kwargs)
 
 
@@ -119,7 +119,7 @@ def _parts(
 ) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
     """Return what a node names and its arguments, in which all nodes are built."""
     if "_target_" not in node:
-        raise ConfigError(f"{shown(path, 80)}._target_: no value")
+        raise ConfigError(f"{clean(path, 80)}._target_: no value")
     target = _resolve(kind, node["_target_"], path)
     args = _built(kind, node.get("_args_") or [], f"{path}._args_")
     rest = {key: value for key, value in node.items() if key not in _KEYS}
@@ -128,7 +128,7 @@ def _parts(
         for key, value in rest.items()
     }
     if not isinstance(args, list):
-        raise ConfigError(f"{shown(path, 80)}._args_: not a list")
+        raise ConfigError(f"{clean(path, 80)}._args_: not a list")
     if not is_within(node["_target_"], ("fovea", *named())):
         _require_no_file(target, node["_target_"], args, kwargs, path)
     return target, args, kwargs
@@ -144,7 +144,7 @@ def _built(kind: str, value: Any, path: str) -> Any:
         target, args, kwargs = _parts(kind, value, path)
         if value.get("_partial_") is True:
             return partial(target, *args, **kwargs)
-        place = f"{shown(path, 40)}._target_={shown(value['_target_'], 60)}"
+        place = f"{clean(path, 40)}._target_={clean(value['_target_'], 60)}"
         return _call(target, place, *args, **kwargs)
     if isinstance(value, list | tuple):
         return [_built(kind, item, f"{path}.{index}") for index, item in enumerate(value)]
@@ -172,7 +172,7 @@ def _resolve(kind: str, target: Any, path: str) -> Callable[..., Any]:
         if not fits:
             raise ConfigError(line(path, target, f"{what}; {KINDS[kind].text}"))
     if reason := refusal_of_module(kind, home):
-        raise ConfigError(line(path, target, f"of {shown(home, 40)}; {reason}"))
+        raise ConfigError(line(path, target, f"of {clean(home, 40)}; {reason}"))
     return found
 
 
@@ -218,13 +218,13 @@ def _require_no_file(
     for key, value in {**given, **kwargs}.items():
         if _NAMES_A_FILE.search(key) and isinstance(value, str | Mapping | Path):
             raise ConfigError(
-                f"{shown(path, 60)}.{shown(key, 40)}={shown(value, 60)}: a config may not have "
-                f"{shown(name, 60)} load a file or an address"
+                f"{clean(path, 60)}.{clean(key, 40)}={clean(value, 60)}: a config may not have "
+                f"{clean(name, 60)} load a file or an address"
             )
     model = given.get("model_name", kwargs.get("model_name"))
     if name in FUNCTIONS and isinstance(model, str) and ":" in model:
         raise ConfigError(
-            f"{shown(path, 60)}.model_name={shown(model, 60)}: a config may name timm's own models "
+            f"{clean(path, 60)}.model_name={clean(model, 60)}: a config may name timm's own models "
             "only, not a folder or a repository"
         )
 
@@ -244,4 +244,4 @@ def _reason(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     place = f" ({Path(frame.filename).name}:{frame.lineno})"
     own = "" if frame.filename == __file__ or "importlib" in frame.filename else place
-    return shown(f"{type(error).__name__}: {text}".rstrip(": "), 140) + own
+    return clean(f"{type(error).__name__}: {text}".rstrip(": "), 140) + own

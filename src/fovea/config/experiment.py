@@ -9,7 +9,7 @@ from typing import Any
 
 from fovea.config import schema
 from fovea.config.errors import ConfigError, did_you_mean
-from fovea.config.trust import shown
+from fovea.config.trust import clean
 
 GROUPS = tuple(each for each in schema.GROUPS if each not in ("tracking", "launcher"))
 VALUES = ("seed", "epochs", "batch_size", "select", "callbacks")
@@ -43,7 +43,7 @@ def check_experiment(content: Any, file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it sets what an experiment may not.
     """
-    place = f"experiments/{shown(file.parent.name, 40)}/{file.name}"
+    place = f"experiments/{clean(file.parent.name, 40)}/{file.name}"
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -59,7 +59,7 @@ def check_option(content: Any, file: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it is no mapping, has defaults of other groups, or holds an interpolation.
     """
-    place = f"conf/{shown(file.parent.name, 40)}/{shown(file.name, 40)}"
+    place = f"conf/{clean(file.parent.name, 40)}/{clean(file.name, 40)}"
     if content is None:
         return {}
     if not isinstance(content, dict):
@@ -69,9 +69,9 @@ def check_option(content: Any, file: Path) -> dict[str, Any]:
         raise ConfigError(f"{place}: defaults: not a list of options of the group")
     for path, text in _texts(content, ""):
         if "${" in text.replace("${data_root:}", ""):
-            where = f"{shown(path, 60)}: " if path else ""
+            where = f"{clean(path, 60)}: " if path else ""
             raise ConfigError(
-                f"{place}: {where}'{shown(text, 60)}': an option holds values, no interpolations"
+                f"{place}: {where}'{clean(text, 60)}': an option holds values, no interpolations"
             )
     return content
 
@@ -80,8 +80,8 @@ def _problems(content: Mapping[Any, Any]) -> Iterator[str]:
     """Yield what is wrong with an experiment."""
     for path, text in _texts(content, ""):
         if "${" in text:
-            where = f"{shown(path, 60)}: " if path else ""
-            yield f"{where}'{shown(text, 60)}': an experiment holds values, no interpolations"
+            where = f"{clean(path, 60)}: " if path else ""
+            yield f"{where}'{clean(text, 60)}': an experiment holds values, no interpolations"
     for key, value in content.items():
         if key == "defaults":
             yield from _defaults(value)
@@ -101,18 +101,18 @@ def _key(path: str, value: Any) -> Iterator[str]:
         for key in keys:
             if str(key).partition(".")[0] not in _TRACKING:
                 yield (
-                    f"{shown(f'tracking.{key}'.rstrip('.'), 60)}: of tracking an experiment sets "
+                    f"{clean(f'tracking.{key}'.rstrip('.'), 60)}: of tracking an experiment sets "
                     f"{' and '.join(_TRACKING)} only; where runs are sent is the command's to say"
                 )
     elif top in _OURS or top in ("hydra", "defaults"):
         yield (
-            f"{shown(path, 60)}: not an experiment's to set"
-            f"{'' if top in ('hydra', 'defaults') else f'; add {shown(path, 40)}=… to the command'}"
+            f"{clean(path, 60)}: not an experiment's to set"
+            f"{'' if top in ('hydra', 'defaults') else f'; add {clean(path, 40)}=… to the command'}"
         )
     elif top not in (*GROUPS, *VALUES):
         known = (*VALUES, *GROUPS, "tracking", "defaults", "hydra")
         near = did_you_mean(top, known)
-        yield f"{shown(path, 40)}: unknown key{near} (known: {', '.join(known)})"
+        yield f"{clean(path, 40)}: unknown key{near} (known: {', '.join(known)})"
 
 
 def _defaults(entries: Any) -> Iterator[str]:
@@ -127,11 +127,11 @@ def _defaults(entries: Any) -> Iterator[str]:
         key, option = pairs[0] if len(pairs) == 1 else (None, None)
         if not isinstance(key, str) or not _DEFAULT.fullmatch(key):
             yield (
-                f"defaults: '{shown(entry, 60)}': an experiment chooses options of "
+                f"defaults: '{clean(entry, 60)}': an experiment chooses options of "
                 f"{', '.join(GROUPS)}, for instance '- override /model: resnet'"
             )
         elif option is not None and not _OPTION.fullmatch(str(option)):
-            yield f"defaults: {shown(key, 40)}: '{shown(option, 60)}': not the name of an option"
+            yield f"defaults: {clean(key, 40)}: '{clean(option, 60)}': not the name of an option"
 
 
 def _hydra(node: Any) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _hydra(node: Any) -> Iterator[str]:
         other += [f"sweeper.{key}" for key in sweeper if key not in _SWEEPER]
     for key in other:
         yield (
-            f"hydra.{shown(key, 60)}: of hydra an experiment sets hydra.sweeper.params and "
+            f"hydra.{clean(key, 60)}: of hydra an experiment sets hydra.sweeper.params and "
             "hydra.sweeper.arms only"
         )
     yield from _grid(sweeper.get("params"), "hydra.sweeper.params")
@@ -154,7 +154,7 @@ def _hydra(node: Any) -> Iterator[str]:
         yield "hydra.sweeper.arms: not a mapping of names to overrides"
         return
     for name, joint in (arms or {}).items():
-        yield from _grid(joint, f"hydra.sweeper.arms.{shown(name, 40)}")
+        yield from _grid(joint, f"hydra.sweeper.arms.{clean(name, 40)}")
 
 
 def _grid(overrides: Any, path: str) -> Iterator[str]:
@@ -165,12 +165,12 @@ def _grid(overrides: Any, path: str) -> Iterator[str]:
     for key, value in (overrides or {}).items():
         parsed = _KEY.fullmatch(str(key))
         if parsed is None:
-            yield f"{path}: '{shown(key, 60)}': not a config key"
+            yield f"{path}: '{clean(key, 60)}': not a config key"
             continue
         for problem in _key(parsed[2], value):
             yield f"{path}: {problem}"
         if parsed[2] in GROUPS and _ELSEWHERE.search(str(value)):
-            yield f"{path}.{parsed[2]}: '{shown(value, 60)}': not the name of an option"
+            yield f"{path}.{parsed[2]}: '{clean(value, 60)}': not the name of an option"
 
 
 def _texts(node: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,7 @@ REPEATS = ("seed", "data.fold")  # in which the runs of one cell differ
 Scientific = dict[str, Any]
 
 
-def settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> Scientific:
+def all_settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> Scientific:
     """Return all that can change a run's numbers, defaults included.
 
     Args:
@@ -110,7 +110,7 @@ def is_scientific(key: str, config: Mapping[str, Any]) -> bool:
     return argument is None or argument.scientific
 
 
-def difference(one: Scientific, other: Scientific) -> dict[str, tuple[Any, Any]]:
+def config_difference(one: Scientific, other: Scientific) -> dict[str, tuple[Any, Any]]:
     """Return the keys in which two scientific configs differ, with both values.
 
     A key that only one holds has, in the other, its constructor's default.

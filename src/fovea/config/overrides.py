@@ -72,7 +72,7 @@ def home(value: str, key: str) -> str:
         raise ConfigError(f"{key}={value}: no home folder of {user}") from None
 
 
-def parse(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
+def parse_overrides(arguments: Iterable[str], loader: ConfigLoader | None = None) -> list[Override]:
     """Parse overrides.
 
     Args:

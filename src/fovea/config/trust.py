@@ -112,7 +112,7 @@ def refusal_of_module(kind: str, module: str) -> str | None:
     top = module.partition(".")[0]
     if top in _LIBRARIES or top in sys.stdlib_module_names:
         return f"{KINDS[kind].text}, from {', '.join(sources)} or a package that FOVEA_TRUST names"
-    name = shown(top, 30)
+    name = clean(top, 30)
     return (
         f"'{name}' is not trusted; if you trust its code: FOVEA_TRUST={name} "
         "(or a line in ~/.config/fovea/trust)"
@@ -121,14 +121,14 @@ def refusal_of_module(kind: str, module: str) -> str | None:
 
 def line(path: str, target: object, reason: str, where: str = "") -> str:
     """Return the line that refuses a target."""
-    prefix = f"{shown(where, 46)}: " if where else ""
-    return f"{prefix}{shown(path, 30)}._target_={shown(target, 50)}: {reason}"
+    prefix = f"{clean(where, 46)}: " if where else ""
+    return f"{prefix}{clean(path, 30)}._target_={clean(target, 50)}: {reason}"
 
 
-def shown(text: object, width: int) -> str:
+def clean(text: object, width: int) -> str:
     """Return what a file holds as printable text of limited width."""
-    clean = "".join(each if each.isprintable() else "?" for each in str(text))
-    return clean if len(clean) <= width else f"{clean[: width - 1]}…"
+    kept = "".join(each if each.isprintable() else "?" for each in str(text))
+    return kept if len(kept) <= width else f"{kept[: width - 1]}…"
 
 
 def is_within(name: str, packages: Sequence[str]) -> bool:

@@ -71,7 +71,7 @@ def predictions_class(target: str) -> type[Predictions]:
     return class_of("predictions", {"_target_": target})
 
 
-def measure(
+def measure_predictions(
     run: RunFolder, nodes: Mapping[str, Any], predictions: Predictions
 ) -> tuple[dict[str, float], dict[str, Quantity]]:
     """Compute metrics of the predictions of a run's test.
@@ -109,7 +109,7 @@ def verify(run: RunFolder) -> list[Disagreement] | None:
         return None
     predictions = predictions_of(run)
     bounds = predictions.bounds()
-    added, _ = measure(run, run.summary.get("metric_nodes", {}), predictions)
+    added, _ = measure_predictions(run, run.summary.get("metric_nodes", {}), predictions)
     expected = {
         f"test/{name}": bounds.get(name, (value, value))
         for name, value in {**predictions.metrics(), **added}.items()

@@ -92,7 +92,7 @@ def of_record(summary: Mapping[str, Any]) -> dict[str, Quantity]:
     return {**COMMON, **found}
 
 
-def find(metric: str, quantities: Mapping[str, Quantity]) -> Quantity:
+def quantity_of(metric: str, quantities: Mapping[str, Quantity]) -> Quantity:
     """Return the quantity of a metric.
 
     ``test/mae_shift_2`` is a ``mae_shift_2``, or else a ``mae``: parts before a slash and, where
@@ -116,6 +116,6 @@ def watched(summary: Mapping[str, Any]) -> str:
 def main_quantity(names: Iterable[str], quantities: Mapping[str, Quantity]) -> str:
     """Return the first quantity of the test of which more is better; ``loss`` if there is none."""
     for name in names:
-        if name.startswith("test/") and find(name, quantities).better == "higher":
+        if name.startswith("test/") and quantity_of(name, quantities).better == "higher":
             return name.rpartition("/")[2]
     return "loss"

@@ -10,7 +10,7 @@ from fovea.config import identity
 
 def run_settings(config: Mapping[str, Any], choices: Mapping[str, str]) -> dict[str, Any]:
     """Return the option of every config group and every dotted key that can change the numbers."""
-    found = identity.settings(config, choices)
+    found = identity.all_settings(config, choices)
     return {key: value for key, value in found.items() if not key.endswith("._target_")}
 
 

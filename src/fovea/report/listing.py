@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fovea.records.quantities import find, of_record
+from fovea.records.quantities import of_record, quantity_of
 from fovea.report.entries import ReportedRun
 from fovea.report.overview import Overview
 
@@ -75,7 +75,7 @@ def _metric(entry: ReportedRun, name: str) -> Field:
     value = entry.metrics[name]
     if value is None:
         return Field("NaN")
-    quantity = find(name, of_record(entry.summary))
+    quantity = quantity_of(name, of_record(entry.summary))
     return Field(quantity.text(value) if quantity.format == "percent" else f"{value:.4g}", value)
 
 

@@ -12,7 +12,7 @@ from fovea.config.errors import FoveaError
 from fovea.config.identity import REPEATS
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.problems.recorded import predictions_class, predictions_of, predictions_target
-from fovea.records.quantities import find, of_record, watched
+from fovea.records.quantities import of_record, quantity_of, watched
 from fovea.report.differences import differing_settings
 from fovea.report.entries import ReportedRun
 
@@ -76,7 +76,7 @@ class Overview:
         for entry in self.entries:
             quantities = of_record(entry.summary)
             for metric in {key for row in entry.history for key in row}:
-                of_metric.setdefault(metric, set()).add(find(metric, quantities).format)
+                of_metric.setdefault(metric, set()).add(quantity_of(metric, quantities).format)
         return sorted(metric for metric, formats in of_metric.items() if formats == {"percent"})
 
     def of_problems(self) -> tuple[list[list[Chart]], list[str]]:

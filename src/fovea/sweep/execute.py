@@ -19,7 +19,7 @@ from fovea.config.trust import require_trusted
 from fovea.records import Status
 from fovea.records.lock import locks_work
 from fovea.sweep.data_check import require_same_data
-from fovea.sweep.launch import Outcome, launch
+from fovea.sweep.launch import LaunchOutcome, launch
 from fovea.sweep.launchers import require_devices
 from fovea.sweep.matching import published_results
 from fovea.sweep.overview import print_overview
@@ -37,7 +37,7 @@ def execute(
     runs: Sequence[PlannedRun],
     *,
     changed: bool = False,
-    launch: Callable[[Sequence[PlannedRun]], Sequence[Outcome]] = launch,
+    launch: Callable[[Sequence[PlannedRun]], Sequence[LaunchOutcome]] = launch,
 ) -> None:
     """Launch the runs that are not done yet, then print what came of all of them.
 
@@ -77,7 +77,7 @@ def execute(
     kept = [run for run in states.runs.values() if run.id not in again]
     require_same_data([run for run in kept if states.of(run).finished])
     todo.sort(key=_several_devices)
-    results: list[Outcome] = []
+    results: list[LaunchOutcome] = []
     with _writable(Path(asked["outputs"])) if todo else nullcontext():
         try:
             for batch in _batches(todo):
@@ -185,7 +185,7 @@ def _writable(outputs: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _failed(result: Outcome) -> bool:
+def _failed(result: LaunchOutcome) -> bool:
     return isinstance(result, Exception)
 
 

@@ -9,16 +9,16 @@ from typing import Any
 from fovea.config.build import build
 from fovea.config.printing import say
 from fovea.records import carry_over, replace_by_rerun
-from fovea.records.quantities import find, of_record, stored, watched
+from fovea.records.quantities import of_record, quantity_of, stored, watched
 from fovea.sweep.launchers import Launcher
 from fovea.sweep.plan import PlannedRun
 from fovea.sweep.state import missing_metrics, missing_probes, probes
 from fovea.sweep.workers import NotDoneError, free_memory, portable, run_in_workers
 
-Outcome = Mapping[str, Any] | Exception | None
+LaunchOutcome = Mapping[str, Any] | Exception | None
 
 
-def launch(runs: Sequence[PlannedRun]) -> list[Outcome]:
+def launch(runs: Sequence[PlannedRun]) -> list[LaunchOutcome]:
     """Train runs; return what came of each: as :func:`train_run`, or what it raised.
 
     With ``stop_on_failure`` that is ``NotDoneError`` for those that another's failure stopped.
@@ -82,9 +82,9 @@ def _measure(planned: PlannedRun) -> Mapping[str, Any] | None:
         measured |= measure_probes(run, planned.config, new_probes)
         more["probes"] = [*probes(run), *new_probes.values()]
     if new_metrics:
-        from fovea.problems.recorded import measure, predictions_of
+        from fovea.problems.recorded import measure_predictions, predictions_of
 
-        values, quantities = measure(run, new_metrics, predictions_of(run))
+        values, quantities = measure_predictions(run, new_metrics, predictions_of(run))
         measured |= {f"test/{name}": value for name, value in values.items()}
         for name in new_metrics:  # in validation it was another metric of that name
             metrics.pop(f"val/{name}", None)
@@ -98,8 +98,8 @@ def _measure(planned: PlannedRun) -> Mapping[str, Any] | None:
     return run.summary
 
 
-def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+def _one_after_another(runs: Sequence[PlannedRun], stops: bool) -> list[LaunchOutcome]:
+    outcomes: list[LaunchOutcome] = []
     try:
         for run in runs:
             if stops and any(isinstance(each, Exception) for each in outcomes):
@@ -120,5 +120,5 @@ def _result(summary: Mapping[str, Any]) -> str:
     name = watched(summary)
     if (value := summary["metrics"].get(f"test/{name}")) is None:  # nothing was trained
         return f"{summary['parameters']:,} parameters, {summary['macs']:,} MACs"
-    quantity = find(name, of_record(summary))
+    quantity = quantity_of(name, of_record(summary))
     return f"test {quantity.label or name} {quantity.text(value):>6}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fovea.config import paths
 from fovea.config.errors import RecordError, shortened
-from fovea.config.identity import Scientific, difference, reduced, run_id, scientific
+from fovea.config.identity import Scientific, config_difference, reduced, run_id, scientific
 from fovea.config.numerics import changes_since
 from fovea.records import RunFolder, all_runs
 from fovea.tables.configs import read_configs
@@ -114,5 +114,5 @@ def _published(
 
 
 def _changes(then: Scientific, now: Scientific) -> Iterator[str]:
-    for key, (old, new) in difference(then, now).items():
+    for key, (old, new) in config_difference(then, now).items():
         yield f"published with {key}={shortened(old)}, now {shortened(new)}"

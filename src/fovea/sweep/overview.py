@@ -16,7 +16,7 @@ from fovea.config.printing import say
 from fovea.records import all_runs
 from fovea.sweep.launchers import own_launcher
 from fovea.sweep.matching import published_results
-from fovea.sweep.plan import PlannedRun, differing, pairs, print_collapsed
+from fovea.sweep.plan import PlannedRun, pairs, print_collapsed, swept_keys
 from fovea.sweep.state import Costs, States
 
 _STYLES = {
@@ -45,7 +45,7 @@ def print_overview(runs: Sequence[PlannedRun]) -> None:
             costs.learn(run.scientific, values["seconds"].value / values["epochs"].value)
     for run, values in told:
         costs.learn_epochs(run.scientific, values["epochs"].value)
-    swept = differing([run.cell for run in runs])
+    swept = swept_keys([run.cell for run in runs])
     table = Table(box=SIMPLE_HEAD)
     repeats = ["seed", "fold"] if any(run.folds for run in runs) else ["seed"]
     for heading in (*swept, *repeats, "run", "state", ""):

@@ -30,10 +30,10 @@ from fovea.config.compose import (
 from fovea.config.errors import ConfigError, did_you_mean, one_line
 from fovea.config.experiment import check_experiment
 from fovea.config.files import read_yaml
-from fovea.config.identity import REPEATS, Scientific, run_id, scientific, settings
+from fovea.config.identity import REPEATS, Scientific, all_settings, run_id, scientific
 from fovea.config.keys import look_up
 from fovea.config.options import defaults_of, groups
-from fovea.config.overrides import expand, explained, from_mapping, parse, require_few
+from fovea.config.overrides import expand, explained, from_mapping, parse_overrides, require_few
 from fovea.config.paths import conf, experiment, experiment_names
 from fovea.config.printing import say
 from fovea.config.schema import validate
@@ -116,11 +116,11 @@ def plan(
     Raises:
         ConfigError: there is no run, or one's config is not valid; the message names its overrides.
     """
-    given = parse(arguments, loader)
+    given = parse_overrides(arguments, loader)
     named = {each.key_or_group for each in given}
     grids: dict[str | None, list[Override]] = {}
     for arm, joint in (arms or {None: {}}).items():
-        own = parse(from_mapping(joint, f"hydra.sweeper.arms.{arm}"), loader)
+        own = parse_overrides(from_mapping(joint, f"hydra.sweeper.arms.{arm}"), loader)
         grids[arm] = [*(each for each in own if each.key_or_group not in named), *given]
     require_few(grids.values())
     jobs = [(arm, job) for arm, grid in grids.items() for job in expand(grid)]
@@ -234,7 +234,9 @@ def chosen_by(name: str) -> dict[str, str]:
 def changes_cells(arguments: Sequence[str], runs: Sequence[PlannedRun]) -> bool:
     """Return whether overrides make other cells; other seeds and folds fill the same."""
     keys = [re.split("[=@]", each.lstrip("+~"))[0] for each in arguments]
-    known = {key for run in runs for key in settings(run.config, run.choices)}.difference(REPEATS)
+    known = {key for run in runs for key in all_settings(run.config, run.choices)}.difference(
+        REPEATS
+    )
     return any(key in known or any(each.startswith(f"{key}.") for each in known) for key in keys)
 
 
@@ -289,7 +291,7 @@ def pairs(overrides: Sequence[str]) -> dict[str, str]:
     return {key: value for key, _, value in (each.partition("=") for each in overrides)}
 
 
-def differing(cells: Sequence[tuple[str, ...]]) -> list[str]:
+def swept_keys(cells: Sequence[tuple[str, ...]]) -> list[str]:
     """Return the override keys that tell cells apart: in an arm, those its name does not."""
     values: dict[tuple[str | None, str], set[str]] = {}
     for cell in cells:

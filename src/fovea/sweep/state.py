@@ -22,7 +22,7 @@ _NO_WORK = (  # how a run is trained, and not for how long an epoch
     *("trainer.stop", "trainer.monitor", "trainer.patience", "trainer.gradient_clip"),
 )
 
-Kind = Literal[
+StateKind = Literal[
     "done", "stale", "unmeasured", "running", "interrupted", "failed", "damaged", "missing"
 ]
 
@@ -40,7 +40,7 @@ class State:
         redo: there is something to do: it is not finished, or not measured.
     """
 
-    kind: Kind
+    kind: StateKind
     note: str = ""
     seconds: float | None = None
     epochs: int = 0

@@ -13,7 +13,7 @@ from fovea.config.numerics import changes_of_record
 from fovea.config.printing import say
 from fovea.config.signatures import MISSING
 from fovea.sweep.matching import outdated_results, published_results
-from fovea.sweep.plan import PlannedRun, differing, pairs
+from fovea.sweep.plan import PlannedRun, pairs, swept_keys
 from fovea.tables.build import build_table
 from fovea.tables.cells import Cell
 from fovea.tables.definition import TableDefinition, load_definition
@@ -107,7 +107,7 @@ def tell(
     members: dict[tuple[str, ...], list[PlannedRun]] = {}
     for run in runs:
         members.setdefault(run.cell, []).append(run)
-    swept = differing(list(members))
+    swept = swept_keys(list(members))
     cells = []
     for of_cell in members.values():
         planned = {run.repeat: run for run in of_cell}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import combinations
 
 from fovea.config.errors import ConfigError, did_you_mean
-from fovea.records.quantities import find, main_quantity, of_record
+from fovea.records.quantities import main_quantity, of_record, quantity_of
 from fovea.stats.estimates import measure
 from fovea.tables.cells import Cell, Choice, choose
 from fovea.tables.contrast import against_baseline, against_published, ranked
@@ -124,7 +124,7 @@ def _columns(
     found = []
     for metric in dict.fromkeys(metrics):
         part, _, name = metric.rpartition("/")
-        each = find(metric, quantities)
+        each = quantity_of(metric, quantities)
         label = f"{part} {each.label or name}".strip()
         found.append(Column(metric=metric, label=label, format=each.format, better=each.better))
     columns = [*found, *definition.columns]

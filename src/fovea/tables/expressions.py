@@ -21,7 +21,7 @@ from itertools import accumulate
 
 from fovea.config.errors import did_you_mean
 from fovea.records.history import EpochRow
-from fovea.records.quantities import Quantity, find
+from fovea.records.quantities import Quantity, quantity_of
 
 _OF_EPOCHS = ("best", "last")
 _TO = {"epochs_to": "epochs", "steps_to": "steps", "seconds_to": "seconds of training"}
@@ -107,7 +107,7 @@ class Expression:
         if self.function == "last":
             return Reading(values[-1])
         finite = [value for value in values if math.isfinite(value)] or [math.nan]
-        lowest = find(self.metric, quantities).better == "lower"
+        lowest = quantity_of(self.metric, quantities).better == "lower"
         return Reading(min(finite) if lowest else max(finite))
 
     def _first(self, history: Sequence[EpochRow]) -> Reading:

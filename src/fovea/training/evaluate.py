@@ -44,7 +44,7 @@ def evaluate(
     require_trusted(config, f"run {run.id}")
     checkpoint = load_checkpoint(run, weights)
     with quiet_libraries(), process_of_run(config):
-        return measure(_assembled(run, config), checkpoint)
+        return measure_weights(_assembled(run, config), checkpoint)
 
 
 def pictures_of_test(
@@ -112,7 +112,7 @@ def _assembled(run: RunFolder, config: Mapping[str, Any]) -> Lab:
     return replace(lab, settings=lab.settings.as_recorded(resolved))
 
 
-def measure(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
+def measure_weights(lab: Lab, checkpoint: Mapping[str, Any]) -> dict[str, float]:
     """Measure a checkpoint's weights on the test part, and by the lab's probes.
 
     One device does it: no sample counts twice.

@@ -26,7 +26,7 @@ from fovea.config.types import (
     Unscientific,
 )
 from fovea.problems.base import Stepping, Task
-from fovea.records.quantities import Quantity, find
+from fovea.records.quantities import Quantity, quantity_of
 from fovea.training.checkpoints import Watched, require_measured
 from fovea.training.local import LocalProcesses, ThisMachine
 from fovea.training.tracking.environment import hardware_class, has_fast_bfloat16
@@ -167,7 +167,7 @@ class TrainerSettings:
     def watched(self, task: Task) -> Watched:
         """Return the metric that says which epoch of a task's is best."""
         metric = f"val/{task.monitor}" if self.monitor == "auto" else self.monitor
-        return Watched(metric, find(metric, task.all_quantities))
+        return Watched(metric, quantity_of(metric, task.all_quantities))
 
     def callbacks(self, task: Task) -> list[Callback]:
         """Return what averages the weights and stops early."""
@@ -181,7 +181,7 @@ class TrainerSettings:
                 _Stopping("trainer.monitor", watched.metric, mode=mode, patience=self.patience)
             )
         if self.stop is not None:
-            mode = _mode(find(self.stop["metric"], task.all_quantities))
+            mode = _mode(quantity_of(self.stop["metric"], task.all_quantities))
             nearer = -_LESS_THAN_A_SAMPLE if mode == "max" else _LESS_THAN_A_SAMPLE
             chosen.append(
                 _Stopping(
@@ -200,7 +200,7 @@ class TrainerSettings:
         if self.stop is None:
             return None
         metric, value = self.stop["metric"], self.stop["value"]
-        if _mode(find(metric, task.all_quantities)) == "max":
+        if _mode(quantity_of(metric, task.all_quantities)) == "max":
             return row[metric] > value - _LESS_THAN_A_SAMPLE
         return row[metric] < value + _LESS_THAN_A_SAMPLE
 

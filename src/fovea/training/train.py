@@ -23,7 +23,7 @@ from fovea.records.quantities import stored
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler
-from fovea.training.evaluate import measure
+from fovea.training.evaluate import measure_weights
 from fovea.training.process import process_of_run
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
@@ -205,7 +205,7 @@ def _test(
     rows = run.history()
     selected, best = _select(lab, rows)
     metrics = {key: value for key, value in best.items() if "/" in key}
-    metrics |= measure(lab, load_checkpoint(run, selected))
+    metrics |= measure_weights(lab, load_checkpoint(run, selected))
     run.write("data.json", data.describe())  # streamed samples left out are known only now
     assert task.tested is not None
     predictions = _named(task.tested, data)

@@ -11,7 +11,7 @@ from fovea.config.errors import DataError
 from fovea.data.sources.image_files import name_below
 from fovea.data.sources.storage import find, missing
 from fovea.data.sources.text_files import read_decoded
-from fovea.data.text.source import Texts, TextSet, TextSource
+from fovea.data.text.source import LabelledTexts, TextSet, TextSource
 
 _FILES = {"negative": "rt-polarity.neg", "positive": "rt-polarity.pos"}
 _ENCODING = "cp1252"
@@ -47,4 +47,4 @@ class RottenTomatoes(TextSource):
             texts += [text for text, _ in found]
             labels += [label] * len(found)
             names += [f"{name_below(folder / file, root)}:{place}" for _, place in found]
-        return TextSet(tuple(_FILES), {"train": Texts(texts, torch.tensor(labels), names)})
+        return TextSet(tuple(_FILES), {"train": LabelledTexts(texts, torch.tensor(labels), names)})

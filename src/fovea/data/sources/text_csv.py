@@ -12,7 +12,7 @@ from fovea.config.errors import DataError
 from fovea.data.sources.csv_rows import check_delimiter, label_told, part_told, read_rows
 from fovea.data.sources.image_files import name_below
 from fovea.data.sources.text_files import check_encoding
-from fovea.data.text.source import Texts, TextSet, TextSource
+from fovea.data.text.source import LabelledTexts, TextSet, TextSource
 
 _PARTS = ("train", "val", "test")
 
@@ -59,11 +59,11 @@ class TextCsv(TextSource):
         classes = tuple(sorted({row.label for row in rows}))
         numbers = {name: label for label, name in enumerate(classes)}
         name = name_below(path, root)
-        parts: dict[str, Texts] = {}
+        parts: dict[str, LabelledTexts] = {}
         for part in _PARTS:
             chosen = [row for row in rows if row.part == part]
             if chosen:
-                parts[part] = Texts(
+                parts[part] = LabelledTexts(
                     [row.text for row in chosen],
                     torch.tensor([numbers[row.label] for row in chosen]),
                     [f"{name}:{row.line}" for row in chosen],

@@ -7,7 +7,7 @@ from pathlib import Path
 from fovea.config.errors import ConfigError, DataError
 from fovea.data.sources.storage import read_bytes
 
-REMEDY = "set data.source.encoding"
+ENCODING_REMEDY = "set data.source.encoding"
 
 
 def check_encoding(encoding: str) -> None:
@@ -24,7 +24,7 @@ def check_encoding(encoding: str) -> None:
         ) from None
 
 
-def read_decoded(path: Path, encoding: str, remedy: str = REMEDY) -> str:
+def read_decoded(path: Path, encoding: str, remedy: str = ENCODING_REMEDY) -> str:
     """Return the text of a file, decompressed by its suffix; a byte order mark is dropped.
 
     Raises:

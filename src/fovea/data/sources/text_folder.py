@@ -13,7 +13,7 @@ from fovea.data.sources.image_files import class_name, name_below, subfolders
 from fovea.data.sources.layout import parts_of
 from fovea.data.sources.storage import missing
 from fovea.data.sources.text_files import check_encoding, read_decoded
-from fovea.data.text.source import Texts, TextSet, TextSource
+from fovea.data.text.source import LabelledTexts, TextSet, TextSource
 
 _SUFFIX = ".txt"
 
@@ -46,7 +46,7 @@ class TextFolder(TextSource):
         parts = _parts(top)
         classes = tuple(sorted(parts["train"]))
         ignored = 0
-        read: dict[str, Texts] = {}
+        read: dict[str, LabelledTexts] = {}
         for part, folders in parts.items():
             paths: list[Path] = []
             labels: list[int] = []
@@ -63,7 +63,7 @@ class TextFolder(TextSource):
                 labels += [classes.index(name)] * len(found)
             texts = [read_decoded(path, self.encoding) for path in paths]
             names = [name_below(path, root) for path in paths]
-            read[part] = Texts(texts, torch.tensor(labels), names)
+            read[part] = LabelledTexts(texts, torch.tensor(labels), names)
         note = f"{name_below(top, root)}: {sum(map(len, read.values()))} files used"
         return TextSet(classes, read, [f"{note}; ignored: {ignored}" if ignored else note])
 

@@ -24,7 +24,7 @@ from fovea.data.inventory import Inventory, take_inventory
 from fovea.data.order import EpochOrder
 from fovea.data.parts import Part, Protocol, split_parts
 from fovea.data.tensors import TensorLoader
-from fovea.data.text.source import Texts, TextSource
+from fovea.data.text.source import LabelledTexts, TextSource
 from fovea.data.text.vectors import read_vectors
 from fovea.data.text.words import SPECIAL, Splitting, count_words, number, pad, split_words
 
@@ -253,7 +253,7 @@ class TextData(Data):
 @dataclass(frozen=True)
 class _Ready:
     classes: tuple[str, ...]
-    parts: dict[str, Part[Texts]]  # train, test and, if there is one, val
+    parts: dict[str, Part[LabelledTexts]]  # train, test and, if there is one, val
     numbered: dict[str, tuple[Tensor, Tensor]]  # padded numbers and lengths of the set's own parts
     words: list[str]
     vectors: Tensor | None
@@ -293,7 +293,7 @@ def _offers(classes: Sequence[str], words: int) -> dict[str, Any]:
     }
 
 
-def _with_content(parts: Mapping[str, Texts]) -> dict[str, Texts]:
+def _with_content(parts: Mapping[str, LabelledTexts]) -> dict[str, LabelledTexts]:
     seen: dict[str, int] = {}
     return {
         name: replace(
@@ -303,7 +303,7 @@ def _with_content(parts: Mapping[str, Texts]) -> dict[str, Texts]:
     }
 
 
-def _fingerprint(parts: Mapping[str, Texts], vectors: Tensor | None) -> str:
+def _fingerprint(parts: Mapping[str, LabelledTexts], vectors: Tensor | None) -> str:
     digest = sha256()
     for name, part in parts.items():
         digest.update(f"{name} texts {len(part)}".encode())

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Texts:
+class LabelledTexts:
     """Labelled texts.
 
     Args:
@@ -43,7 +43,7 @@ class TextSet:
     """
 
     classes: tuple[str, ...]
-    parts: Mapping[str, Texts]
+    parts: Mapping[str, LabelledTexts]
     notes: Sequence[str] = field(default_factory=list)
 
 
