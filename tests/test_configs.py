@@ -12,7 +12,7 @@ import torch
 import yaml
 from hydra.utils import get_object
 
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.config import paths
 from fovea.config.build import build, build_with
 from fovea.config.compose import compose_run

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fovea.augment.flip_crop import FlipCrop
 from fovea.augment.geometric import Geometric, affine_matrix
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from fovea.augment.flip_crop import FlipCrop
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import DataError
 from fovea.data.image import decoded

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from fovea.augment.flip_crop import FlipCrop
-from fovea.augment.identity import Identity
 from fovea.augment.joint import IGNORED
+from fovea.augment.none import Identity
 from fovea.augment.warp import Warp
 from fovea.config.errors import ConfigError, DataError
 from fovea.data.segmentation.module import SegmentationData

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fovea.models.cost import count_parameters
-from fovea.models.layers.reference import conv2d
+from fovea.models.layers.in_numpy import conv2d
 from fovea.models.lenet5 import (
     C3_CONNECTIONS,
     ConnectedConv2d,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fovea.sweep.recorded import split_overrides
+from fovea.sweep.gone import split_overrides
 
 STOP = "trainer.stop={metric: train/accuracy, value: 0.75}"
 

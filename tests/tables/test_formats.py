@@ -25,13 +25,13 @@ from fovea.tables.build import build_table
 from fovea.tables.cells import Cell, Repeat
 from fovea.tables.definition import TableDefinition
 from fovea.tables.figure import figures
-from fovea.tables.files import write_table
 from fovea.tables.html import document, fragment
 from fovea.tables.latex import latex
 from fovea.tables.markdown import markdown
 from fovea.tables.numbers import as_json, comma_separated
 from fovea.tables.table import Table
 from fovea.tables.terminal import print_table
+from fovea.tables.writing import write_table
 
 MakeCell = Callable[..., Cell]
 

@@ -14,7 +14,7 @@ from fovea.problems.classification.figures import confusion_figure
 from fovea.problems.figures import contact_sheet
 from fovea.records.quantities import Quantity
 from fovea.training.checkpoints import Watched
-from fovea.training.tracking.figures import draw_curves, overlaid_curves
+from fovea.training.tracking.curves import draw_curves, overlaid_curves
 
 ACCURACY = Watched("val/accuracy", Quantity("accuracy", "percent", "higher"))
 

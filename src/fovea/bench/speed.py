@@ -23,7 +23,7 @@ from fovea.training.settings import TrainerSettings
 
 _RECIPE = ["augment=flip_crop", "optimizer=sgd", "schedule=one_cycle", "data.val_fraction=0"]
 _TINY = ["model=mlp", "model.hidden_sizes=[16]"]
-_UNCHANGED = {"_target_": "fovea.augment.identity.Identity"}
+_UNCHANGED = {"_target_": "fovea.augment.none.Identity"}
 _SYNTHETIC = {"_target_": "fovea.bench.synthetic.Synthetic"}
 _PEAKS = {"bf16-mixed": torch.bfloat16, "32": torch.float32}
 

@@ -30,7 +30,7 @@ def run(runs: Sequence[str]) -> None:
     if len(records) < 2:
         raise ConfigError(f"compare needs two runs or more, and {', '.join(runs)} is one")
     from fovea.report.differences import differing_settings, run_settings
-    from fovea.training.tracking.figures import overlaid_curves
+    from fovea.training.tracking.curves import overlaid_curves
 
     told = {each.id: run_settings(each.config, each.summary.get("choices", {})) for each in records}
     histories = {each.id: each.history() for each in records}

@@ -27,7 +27,7 @@ def run(names: Sequence[str], all: bool, out: Path | None) -> None:
         raise ConfigError(f"no runs in {outputs / 'runs'}; train some: fovea train")
     from fovea.report.entries import planned, reported_runs
     from fovea.report.page import page
-    from fovea.sweep.recorded import experiment_runs
+    from fovea.sweep.gone import experiment_runs
     from fovea.sweep.telling import table_of
     from fovea.tables.html import fragment
 

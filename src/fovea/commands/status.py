@@ -9,7 +9,7 @@ def run(name: str) -> None:
     Raises:
         ConfigError: there is no such experiment, or its sweep is not valid.
     """
+    from fovea.sweep.gone import experiment_runs
     from fovea.sweep.overview import print_overview
-    from fovea.sweep.recorded import experiment_runs
 
     print_overview(experiment_runs(name))

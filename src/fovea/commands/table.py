@@ -25,7 +25,7 @@ def run(name: str, publish: bool, verify: bool) -> int:
         FoveaError: there is no such experiment, its files are not valid or cannot be written, or a
             run's predictions are damaged.
     """
-    from fovea.sweep.recorded import experiment_runs
+    from fovea.sweep.gone import experiment_runs
     from fovea.sweep.telling import report
 
     runs = experiment_runs(name)

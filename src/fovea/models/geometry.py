@@ -8,7 +8,7 @@ from torch import nn
 
 from fovea.config.errors import ConfigError
 from fovea.config.types import Pixels, as_pixels, height_and_width
-from fovea.models.layers.reference import output_size
+from fovea.models.layers.in_numpy import output_size
 
 
 def map_size(chain: nn.Module, image_size: Pixels) -> tuple[int, int]:

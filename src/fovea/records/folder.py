@@ -16,8 +16,8 @@ import yaml
 from fovea.config.errors import RecordError, one_line
 from fovea.config.files import read_json, read_text, read_yaml
 from fovea.config.identity import relocated
+from fovea.records.atomic import write_atomic
 from fovea.records.deleting import RERUNS, delete_entries
-from fovea.records.files import write_atomic
 from fovea.records.history import EpochRow, history_from_text, history_text
 from fovea.records.lock import is_locked, locked
 from fovea.records.schema import FILES, Ended, mistake

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 from fovea.config.regular import open_regular
+from fovea.records.atomic import atomic_stream
 from fovea.records.deleting import (
     REPLACED,
     delete_record,
     foreign_entries,
     require_own,
 )
-from fovea.records.files import atomic_stream
 from fovea.records.folder import RunFolder
 
 _RESUMED_FROM = (

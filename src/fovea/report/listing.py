@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from fovea.records.quantities import of_record, quantity_of
 from fovea.report.entries import ReportedRun
-from fovea.report.overview import Overview
+from fovea.report.runs import Overview
 
 
 @dataclass(frozen=True)

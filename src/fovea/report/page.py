@@ -22,7 +22,7 @@ from fovea.report import charts
 from fovea.report.coordinates import coordinates
 from fovea.report.entries import ReportedRun
 from fovea.report.listing import listing
-from fovea.report.overview import Overview, _Rows
+from fovea.report.runs import Overview, _Rows
 from fovea.tables.html import STYLE
 
 _NAMED = 12  # cells that have a colour each, at first

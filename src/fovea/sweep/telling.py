@@ -30,8 +30,8 @@ def report(runs: Sequence[PlannedRun], *, changed: bool = False) -> Table:
         ConfigError: the experiment's ``table.yaml`` is not valid.
         RecordError: its ``results.csv`` is not.
     """
-    from fovea.tables.files import write_table
     from fovea.tables.terminal import print_table
+    from fovea.tables.writing import write_table
 
     name = runs[0].config["experiment"]
     table = table_of(runs, changed=changed)

@@ -10,11 +10,11 @@ from pydantic import Field, ValidationError, model_validator
 from fovea.config.errors import ConfigError, did_you_mean
 from fovea.config.files import read_yaml
 from fovea.records.quantities import Better, Format
-from fovea.tables.fields import Metric, Section, Texts
+from fovea.tables.fields import MetricName, TablePart, Texts
 from fovea.tables.references import Reference
 
 
-class Column(Section):
+class Column(TablePart):
     """One measured quantity.
 
     Args:
@@ -28,7 +28,7 @@ class Column(Section):
         ratio: show the ratio to the baseline.
     """
 
-    metric: Metric
+    metric: MetricName
     label: str
     format: Format = "number"
     digits: Annotated[int, Field(ge=0, le=12)] | None = None
@@ -38,7 +38,7 @@ class Column(Section):
     ratio: bool = False
 
 
-class RowKeys(Section):
+class RowKeys(TablePart):
     """What tells one row from another.
 
     Args:
@@ -59,7 +59,7 @@ class RowKeys(Section):
         return self
 
 
-class Pivot(Section):
+class Pivot(TablePart):
     """A key, each value of which has columns of its own: model × data.
 
     Args:
@@ -71,7 +71,7 @@ class Pivot(Section):
     labels: dict[str, str] = Field(default_factory=dict)
 
 
-class Choose(Section):
+class Choose(TablePart):
     """A key that is tuned for each row: of the cells that differ in it, the best is shown.
 
     Args:
@@ -82,17 +82,17 @@ class Choose(Section):
     """
 
     key: str
-    by: Metric
+    by: MetricName
     better: Better
     label: str | None = None
 
 
-class Footnote(Section):
+class Footnote(TablePart):
     """A text marked at a row, at a column, or where both meet; a text alone is a note below."""
 
     text: str
     row: Texts | None = None
-    column: Metric | None = None
+    column: MetricName | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -100,7 +100,7 @@ class Footnote(Section):
         return {"text": given} if isinstance(given, str) else given
 
 
-class TableDefinition(Section):
+class TableDefinition(TablePart):
     """A table's title, rows and columns; without columns, the watched metric's goes before these.
 
     Args:

@@ -13,11 +13,11 @@ def _as_tuple(value: object) -> object:
     return (value,) if isinstance(value, str | int | float) else value
 
 
-Metric = Annotated[str, AfterValidator(lambda text: str(parse_metric(text)))]
+MetricName = Annotated[str, AfterValidator(lambda text: str(parse_metric(text)))]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
-class Section(BaseModel):
+class TablePart(BaseModel):
     """A mapping of known keys, which does not change."""
 
     model_config = ConfigDict(

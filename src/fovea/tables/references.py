@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PositiveInt, model_validator
 
-from fovea.tables.fields import Metric, Section, Texts
+from fovea.tables.fields import MetricName, TablePart, Texts
 
 Aggregate = Literal["mean", "median", "best"]
 Evidence = Literal["P", "A", "R", "T", "timm", "S", "C", "seed"]
@@ -54,7 +54,7 @@ def _known_evidence(value: object) -> object:
     return value
 
 
-class Margin(Section):
+class Margin(TablePart):
     """How far off still counts as the same.
 
     Args:
@@ -66,7 +66,7 @@ class Margin(Section):
     reason: Annotated[str, Field(min_length=1)]
 
 
-class Reference(Section):
+class Reference(TablePart):
     """A published value beside a measured one.
 
     Args:
@@ -87,7 +87,7 @@ class Reference(Section):
     """
 
     row: Texts
-    column: Metric
+    column: MetricName
     pivot: str | None = None
     value: Annotated[tuple[float, float], BeforeValidator(_as_range), PlainSerializer(_as_written)]
     std: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None

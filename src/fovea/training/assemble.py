@@ -11,7 +11,7 @@ from pytorch_lightning import Callback
 from pytorch_lightning import callbacks as lightning
 from torch import Tensor, nn
 
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.build import arguments, build, build_with, class_of, factory, offered
 from fovea.config.errors import ConfigError, DataError, RecordError, one_line

@@ -20,6 +20,7 @@ from fovea.models.cost import count_macs, count_parameters
 from fovea.problems.predictions import Predictions
 from fovea.records import RunFolder
 from fovea.records.quantities import stored
+from fovea.training.artifacts import describe_machine, write_results
 from fovea.training.assemble import Lab, assemble, load_checkpoint
 from fovea.training.checkpoints import Checkpoints
 from fovea.training.compiling import CompiledTraining, require_compiler
@@ -27,7 +28,6 @@ from fovea.training.evaluate import measure_weights
 from fovea.training.process import process_of_run
 from fovea.training.quiet import quiet_libraries
 from fovea.training.recording import Recording, log_file
-from fovea.training.results import describe_machine, write_results
 from fovea.training.resume import Interrupted, take_up
 from fovea.training.settings import TrainerSettings
 from fovea.training.tracking.environment import peak_memory_mib, reset_peak_memory

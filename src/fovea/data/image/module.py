@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.config.types import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from fovea.augment.identity import Identity
+from fovea.augment.none import Identity
 from fovea.config.errors import DataError
 from fovea.config.types import height_and_width
 from fovea.data.base import Inputs

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from fovea.augment.identity import Identity
 from fovea.augment.joint import IGNORED, Joint
+from fovea.augment.none import Identity
 from fovea.augment.protocol import Augmentation
 from fovea.config.errors import ConfigError, DataError, did_you_mean
 from fovea.config.types import (

@@ -20,7 +20,7 @@ from fovea.data.sources.image_folder import ImageFolder
 from fovea.data.sources.pickled import read_plain
 from fovea.data.sources.storage import fetch, missing, opened, read_bytes
 
-Layout = Literal["batches", "archive", "parquet", "folders"]
+CifarFiles = Literal["batches", "archive", "parquet", "folders"]
 
 _SIDE = 32
 _MEMBERS = 1000  # of an archive, at most; the two have nine and five
@@ -130,7 +130,7 @@ class Cifar(Source):
     def _variant(self) -> _Variant:
         return _VARIANTS[self.dataset]
 
-    def _find_layout(self, root: Path) -> Layout | None:
+    def _find_layout(self, root: Path) -> CifarFiles | None:
         folder = root / self.folder
         if (folder / self._variant.batches).is_dir():
             return "batches"
@@ -142,7 +142,7 @@ class Cifar(Source):
             return "folders"
         return None
 
-    def _layout(self, root: Path) -> Layout:
+    def _layout(self, root: Path) -> CifarFiles:
         layout = self._find_layout(root)
         if layout is None:
             variant = self._variant

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fovea.config.errors import ConfigError, DataError, did_you_mean, shortened
-from fovea.data.sources.layout import part_of
+from fovea.data.sources.folders import part_of
 from fovea.data.sources.text_files import read_decoded
 
 

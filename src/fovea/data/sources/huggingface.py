@@ -16,8 +16,8 @@ import torch
 
 from fovea.config.errors import ConfigError, DataError, did_you_mean, shortened
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
+from fovea.data.sources.folders import part_of, parts_of
 from fovea.data.sources.image_files import class_name
-from fovea.data.sources.layout import part_of, parts_of
 from fovea.data.sources.parquet import CLASSES, Shard, open_shard
 from fovea.data.sources.storage import missing
 

@@ -11,8 +11,8 @@ import torch
 
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
+from fovea.data.sources.folders import Classes, FolderLayout, find_layout
 from fovea.data.sources.image_files import SUFFIXES, FoundFiles, find_images, name_below, shown
-from fovea.data.sources.layout import Classes, FolderLayout, find_layout
 from fovea.data.sources.storage import missing
 
 
@@ -20,10 +20,10 @@ from fovea.data.sources.storage import missing
 class ImageFolder(Source):
     """Images of any size and mode, in ``folder/<class>/`` or ``folder/{train,val,test}/<class>/``.
 
-    :func:`~fovea.data.sources.layout.find_layout` says which other names and layouts are parts. The
-    classes are the folders of the training part, sorted by name. Their images may lie in folders
-    of their own, or be links; :func:`~fovea.data.sources.image_files.find_images` says what an
-    image is.
+    :func:`~fovea.data.sources.folders.find_layout` says which other names and layouts are parts.
+    The classes are the folders of the training part, sorted by name. Their images may lie in
+    folders of their own, or be links; :func:`~fovea.data.sources.image_files.find_images` says what
+    an image is.
 
     Args:
         folder: below the data root, or absolute.

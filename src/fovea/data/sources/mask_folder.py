@@ -14,8 +14,8 @@ from fovea.data.image.source import ImageFile, Spec
 from fovea.data.segmentation.coding import Coding
 from fovea.data.segmentation.source import MaskSource, Pair, Pairs
 from fovea.data.sources.archive import read_tar
+from fovea.data.sources.folders import part_of, parts_of
 from fovea.data.sources.image_files import FoundFiles, find_images, name_below, shown
-from fovea.data.sources.layout import part_of, parts_of
 from fovea.data.sources.storage import missing
 
 _EXPECTED = "images/ and masks/ of the same names, or train/ val/ test/ of such"

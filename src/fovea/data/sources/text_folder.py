@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 
 from fovea.config.errors import DataError, did_you_mean
+from fovea.data.sources.folders import parts_of
 from fovea.data.sources.image_files import class_name, name_below, subfolders
-from fovea.data.sources.layout import parts_of
 from fovea.data.sources.storage import missing
 from fovea.data.sources.text_files import check_encoding, read_decoded
 from fovea.data.text.source import LabelledTexts, TextSet, TextSource
 
 _SUFFIX = ".txt"
 
-Classes = Mapping[str, Path]  # each class's folder
+_Folders = Mapping[str, Path]  # each class's folder
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class TextFolder(TextSource):
         return TextSet(classes, read, [f"{note}; ignored: {ignored}" if ignored else note])
 
 
-def _parts(top: Path) -> dict[str, Classes]:
+def _parts(top: Path) -> dict[str, _Folders]:
     children = _classes(top)
     parts = parts_of(children, top)
     if not parts:

@@ -42,7 +42,7 @@ def write_results(
     """Write the predictions of the test, their pictures, and the learning curves."""
     import pandas as pd  # 1 s of imports: only after the training
 
-    from fovea.training.tracking.figures import draw_curves
+    from fovea.training.tracking.curves import draw_curves
 
     columns = {
         name: each if each.ndim == 1 else list(each) for name, each in predictions.rows.items()

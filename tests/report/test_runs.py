@@ -12,7 +12,7 @@ from fovea.problems.classification import charts
 from fovea.records import all_runs
 from fovea.report import overview
 from fovea.report.entries import reported_runs
-from fovea.report.overview import Overview
+from fovea.report.runs import Overview
 
 
 def seen(outputs: Path) -> Overview:

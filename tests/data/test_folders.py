@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fovea.config.errors import DataError
-from fovea.data.sources.layout import find_layout, part_of
+from fovea.data.sources.folders import find_layout, part_of
 
 THREE = ("bird", "cat", "dog")
 
