@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from fovea.models.layers import reference
+from fovea.models.layers import in_numpy as reference
 
 EXAMPLE = np.array(
     [

@@ -15,7 +15,7 @@ from synthetic_runs import record
 from fovea import cli
 from fovea.problems.predictions import Chart, Predictions, RecordedRun
 from fovea.records import all_runs
-from fovea.report import overview
+from fovea.report import runs
 from fovea.report.entries import reported_runs
 from fovea.report.page import page
 
@@ -167,7 +167,7 @@ class Errors(Predictions):
 
 
 def test_a_problem_draws_charts_of_its_own(outputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "predictions_class", lambda _: Errors)
+    monkeypatch.setattr(runs, "predictions_class", lambda _: Errors)
     record(outputs, "a", metrics={"test/mae": 0.5})
     html = written(outputs)
     drawn = charts(html)["chart-1"]

@@ -10,7 +10,7 @@ from synthetic_runs import predict, record
 
 from fovea.problems.classification import charts
 from fovea.records import all_runs
-from fovea.report import overview
+from fovea.report import runs
 from fovea.report.entries import reported_runs
 from fovea.report.runs import Overview
 
@@ -73,7 +73,7 @@ def test_curves(outputs: Path) -> None:
 def test_long_histories_are_thinned_and_keep_both_ends(
     outputs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(overview, "_POINTS", 20)
+    monkeypatch.setattr(runs, "_POINTS", 20)
     for run in "ab":
         record(outputs, run, f"seed={ord(run)}", epochs=95)
     for curve in seen(outputs).curves():
