@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import struct
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from fovea.config import paths
 from fovea.config.compose import compose_run
@@ -62,6 +65,36 @@ def write_rotten_tomatoes(folder: Path) -> None:
         (folder / f"rt-polarity.{kind}").write_text(text)
 
 
+def write_masks(file: Path, parts: Sequence[tuple[str, str, int]], values: Sequence[int]) -> None:
+    """Write a tar file of random pictures, 64×48, and their masks, striped in the given values."""
+    file.parent.mkdir()
+    numbers = np.random.default_rng(0)
+    mask = np.resize(np.array(values, np.uint8), (48, 64))
+    with tarfile.open(file, "w") as tar:
+        for images, masks, size in parts:
+            for index in range(size):
+                picture = numbers.integers(256, size=mask.shape, dtype=np.uint8)
+                for folder, pixels in ((images, picture), (masks, mask)):
+                    stream = io.BytesIO()
+                    Image.fromarray(pixels).save(stream, "PNG")
+                    info = tarfile.TarInfo(f"{folder}/{index}.png")
+                    info.size = len(stream.getvalue())
+                    tar.addfile(info, io.BytesIO(stream.getvalue()))
+
+
+def write_camvid(folder: Path) -> None:
+    parts = [
+        (f"CamVid/{part}", f"CamVid/{part}annot", size)
+        for part, size in (("train", 32), ("val", 2), ("test", 2))
+    ]
+    write_masks(folder / "CamVid_240x180.tar", parts, range(12))
+
+
+def write_membranes(folder: Path) -> None:
+    parts = [("membrane/train/image", "membrane/train/label", 30)]
+    write_masks(folder / "membrane.tar", parts, [0, 255, 255, 255])
+
+
 @pytest.fixture(scope="module")
 def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sets that experiments read, a few random images or sentences of each."""
@@ -70,6 +103,8 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_cifar10(root / "cifar10")
     write_sign_mnist(root / "sign_mnist")
     write_rotten_tomatoes(root / "rotten_tomatoes")
+    write_camvid(root / "camvid")
+    write_membranes(root / "isbi2012_membrane")
     return root
 
 
