@@ -140,6 +140,15 @@ def split_parts(
     return found
 
 
+def require_batch(train: Part[Labelled], batch_size: int) -> None:
+    """Raise DataError where the training part of images is smaller than a batch."""
+    if len(train) < batch_size:
+        raise DataError(
+            f"{len(train)} training images are fewer than batch_size={batch_size}; "
+            f"set batch_size={len(train)} or less"
+        )
+
+
 def _unused(key: str, protocol: Protocol) -> str:
     """Say that a fraction other than the default, and so one that was asked for, does nothing."""
     fraction = getattr(protocol, key)

@@ -48,7 +48,7 @@ from fovea.data.image.statistics import channel_statistics, flat_channels
 from fovea.data.image.unseen import read_images
 from fovea.data.inventory import Inventory, take_inventory
 from fovea.data.order import EpochOrder
-from fovea.data.parts import Part, Protocol, ValidateOn, split_parts
+from fovea.data.parts import Part, Protocol, ValidateOn, require_batch, split_parts
 
 log = logging.getLogger(__name__)
 
@@ -335,7 +335,7 @@ class ImageData(Data):
             self.fold,
         )
         parts = split_parts(decoded.splits.parts, protocol, self.spec.classes)
-        _check_size(parts["train"], self.batch_size)
+        require_batch(parts["train"], self.batch_size)
         decoding = self._decoding._replace(bits=decoded.depth.bits)
         mean, std = self._normalization(parts["train"], decoding)
         flat = flat_channels(self._pixels(parts["train"], decoding, workers=0))
@@ -497,11 +497,3 @@ def _named_rows(part: ImagePart) -> list[str] | None:
 
 def _digest(content: bytes) -> str:
     return sha256(content).hexdigest()[:12]
-
-
-def _check_size(train: ImagePart, batch_size: int) -> None:
-    if len(train) < batch_size:
-        raise DataError(
-            f"{len(train)} training images are fewer than batch_size={batch_size}; "
-            f"set batch_size={len(train)} or less"
-        )

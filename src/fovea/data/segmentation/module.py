@@ -39,7 +39,7 @@ from fovea.data.image.source import ImageFile, Spec
 from fovea.data.image.statistics import channel_statistics
 from fovea.data.image.unseen import find_given
 from fovea.data.order import EpochOrder
-from fovea.data.parts import Part, Protocol, ValidateOn, split_parts
+from fovea.data.parts import Part, Protocol, ValidateOn, require_batch, split_parts
 from fovea.data.segmentation.loader import Held, MaskLoader
 from fovea.data.segmentation.source import MaskSource, Pair, Pairs
 from fovea.data.segmentation.weights import border_weights, inverse_frequency
@@ -272,11 +272,7 @@ class SegmentationData(Data):
         held = {name: self._decode(pairs, skipped) for name, pairs in self._pairs.parts.items()}
         parts = split_parts(held, self.protocol, classes=("image",))
         train = parts["train"]
-        if len(train) < self.batch_size:
-            raise DataError(
-                f"{len(train)} training images are fewer than batch_size={self.batch_size}; "
-                f"set batch_size={len(train)} or less"
-            )
+        require_batch(train, self.batch_size)
         counts = {name: self._count(part) for name, part in parts.items()}
         mean, std = [0.0] * self.channels, [1.0] * self.channels
         if self.normalize == "computed":
