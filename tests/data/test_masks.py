@@ -208,3 +208,5 @@ def test_a_layout_that_is_none_is_one_line(
         )
     with pytest.raises(DataError, match="nothing: no such folder"):
         MaskFolder("nothing", TWO).read(tmp_path, skip_bad=False)
+    with pytest.raises(DataError, match=r"set: no some\.tar; put the files there"):
+        MaskFolder("set/some.tar", TWO).read(tmp_path, skip_bad=False)

@@ -19,7 +19,7 @@ from fovea.optim.schedules import Constant
 from fovea.problems.base import Stepping
 from fovea.problems.predictions import RecordedRun
 from fovea.problems.segmentation.losses import SegmentationLoss, dice_loss
-from fovea.problems.segmentation.predictions import SegmentationPredictions
+from fovea.problems.segmentation.predictions import SegmentationPredictions, class_colours
 from fovea.problems.segmentation.rand import rand_error
 from fovea.problems.segmentation.task import Segmentation, count_pixels
 
@@ -208,6 +208,19 @@ def test_a_network_of_another_problem_is_one_line(
     masks, _ = random_masks()
     with pytest.raises(ConfigError, match=message):
         task(outputs).training_loss((torch.zeros(4, 3, 6, 7), masks))
+
+
+def test_classes_have_the_colours_of_pascal_voc() -> None:
+    # aeroplane, bicycle, bird, person, tv monitor, and the border, which is of no class
+    colours = {1: (128, 0, 0), 2: (0, 128, 0), 3: (128, 128, 0), 15: (192, 128, 128)}
+    colours |= {20: (0, 64, 128), 255: (224, 224, 192)}
+    found = class_colours()
+    assert {label: tuple(found[label].tolist()) for label in colours} == colours
+    mask = np.array([[[0, 15]]], np.uint8)
+    (drawn,) = SegmentationPredictions({"mask": mask}, {}).drawn_on(
+        [np.full((1, 2, 1), 64, np.uint8)]
+    )
+    assert drawn.tolist() == [[[32, 32, 32], [128, 96, 96]]]
 
 
 def test_the_report_has_the_iou_of_every_class() -> None:

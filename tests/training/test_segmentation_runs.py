@@ -62,11 +62,18 @@ def test_new_images_are_predicted(
     monkeypatch.setenv("FOVEA_OUTPUTS", str(record.path.parents[1]))
     image = root / "leaves" / "images" / "0.png"
     with pytest.raises(SystemExit) as ended:
-        cli.main(["predict", record.id, str(image), "--out", str(tmp_path)])
+        cli.main(["predict", record.id, str(image), str(image), "--out", str(tmp_path)])
     assert not ended.value.code
-    ((heading), (row)) = csv.reader((tmp_path / "predictions.csv").read_text().splitlines())
+    heading, row, again = csv.reader((tmp_path / "predictions.csv").read_text().splitlines())
     assert heading == ["image", "ground", "leaf"]
+    assert row == again
+    assert sorted(each.name for each in (tmp_path / "masks").iterdir()) == ["0-2.png", "0.png"]
+    assert (tmp_path / "predictions.png").is_file()
     leaf = (np.asarray(Image.open(root / "leaves" / "masks" / "0.png")) == 1).mean()
     assert float(row[2]) == pytest.approx(leaf, abs=0.1)
+    with Image.open(tmp_path / "masks" / "0.png") as mask:
+        assert mask.mode == "P"
+        assert (np.asarray(mask) == 1).mean() == pytest.approx(float(row[2]), abs=1e-6)
+        assert mask.convert("RGB").getpixel((0, 0)) == (0, 0, 0)
     kept = json.loads((tmp_path / "predictions.json").read_text())["predictions"][0]
     assert kept["shares"]["leaf"] == pytest.approx(float(row[2]), abs=1e-6)

@@ -26,7 +26,7 @@ def run(
     top: int,
     out: Path | None,
 ) -> None:
-    """Print what a network says of each sample; write CSV, JSON and, of pictures, a contact sheet.
+    """Print what a network says of each sample; write CSV, JSON, a contact sheet, files of each.
 
     Args:
         given: files and folders, as the run's data reads them.
@@ -59,11 +59,26 @@ def run(
         "predictions.json": _json(record.id, heading[0], names, answers.records),
     }
     if predicted.pictures:
-        written["predictions.png"] = contact_sheet(predicted.pictures, answers.captions)
+        pictures = predicted.predictions.drawn_on(predicted.pictures)
+        written["predictions.png"] = contact_sheet(pictures, answers.captions)
     folder = out or record.path / "predictions"
     for name, content in written.items():
         write_atomic(folder / name, content)
         say(folder / name)
+    for kind, contents in answers.files.items():
+        for name, content in zip(_file_names(names), contents, strict=True):
+            write_atomic(folder / kind / name, content)
+        say(folder / kind)
+
+
+def _file_names(names: Sequence[str]) -> list[str]:
+    """Return the name of a PNG file for each sample, with a number where names are the same."""
+    found: dict[str, None] = {}
+    for name in names:
+        stem = Path(name).stem
+        tries = (f"{stem}.png", *(f"{stem}-{number}.png" for number in range(2, len(names) + 2)))
+        found[next(each for each in tries if each not in found)] = None
+    return list(found)
 
 
 def _json(

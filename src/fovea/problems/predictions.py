@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -67,12 +67,14 @@ class Answers:
         table: the same of ``predictions.csv``.
         records: of ``predictions.json``.
         captions: above pictures.
+        files: PNG files of each sample, written as it is named, by the folder that they lie in.
     """
 
     printed: tuple[Sequence[str], Sequence[Sequence[str]]]
     table: tuple[Sequence[str], Sequence[Sequence[Any]]]
     records: Sequence[Mapping[str, Any]]
     captions: Sequence[str]
+    files: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
 
 
 class Predictions(ABC):
@@ -152,6 +154,10 @@ class Predictions(ABC):
         records = [dict(zip(columns, map(_json_value, row), strict=True)) for row in values]
         captions = [", ".join(row) for row in texts]
         return Answers((heading, texts), (heading, values), records, captions)
+
+    def drawn_on(self, pictures: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.uint8]]:
+        """Return pictures ``(H, W, 1 or 3)`` of the first samples with what is said of each."""
+        return pictures
 
     def details(self) -> dict[str, Any]:
         """Return what a summary holds beside the metrics: a metric by class, for instance."""

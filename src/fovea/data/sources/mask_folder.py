@@ -61,7 +61,8 @@ class MaskFolder(MaskSource):
         elif place.is_file():
             content, found = read_tar(place)
         else:
-            raise missing(_EXPECTED, place)
+            tar = place.suffix == ".tar"
+            raise missing(place.name, place.parent) if tar else missing(_EXPECTED, place)
         name = name_below(place, root)
         used = FoundFiles(ignored=found.ignored, linked=found.linked, outside=found.outside)
         parts: dict[str, list[Pair]] = {}
@@ -134,4 +135,4 @@ def _below(content: Mapping[str, Any], folder: str, where: str) -> dict[str, str
 
 def _by_number(pair: Pair) -> list[Any]:
     pieces = _DIGITS.split(pair.image.name)
-    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in pieces]
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in pieces]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from fovea.problems.predictions import Answers, Chart, Predictions, RecordedRun, Rows
 from fovea.records.quantities import Quantity
@@ -101,10 +103,22 @@ class SegmentationPredictions(Predictions):
             texts.append([", ".join(f"{classes[each]} {shares[each]:.1%}" for each in ranked)])
             table.append([f"{share:.6f}" for share in shares])
             records.append({"shares": dict(zip(classes, shares.tolist(), strict=True))})
-        captions = [text for (text,) in texts]
         return Answers(
-            (["image", "pixels"], texts), (["image", *classes], table), records, captions
+            printed=(["image", "pixels"], texts),
+            table=(["image", *classes], table),
+            records=records,
+            captions=[text for (text,) in texts],
+            files={"masks": [mask_file(mask) for mask in masks]},
         )
+
+    def drawn_on(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
+        """Return pictures half covered by the colours of the predicted classes."""
+        colours = class_colours()
+        masks = self.rows["mask"][: len(pictures)]
+        return [
+            ((each.astype(np.uint16) + colours[mask]) // 2).astype(np.uint8)
+            for each, mask in zip(pictures, masks, strict=True)
+        ]
 
     @classmethod
     def charts(cls, runs: Sequence[RecordedRun]) -> list[Chart]:
@@ -119,6 +133,27 @@ class SegmentationPredictions(Predictions):
                 note="Test IoU of every class: the runs as points, their mean as a line.",
             )
         ]
+
+
+def mask_file(mask: NDArray[np.uint8]) -> bytes:
+    """Return labels ``(H, W)`` as a PNG file with a palette, whose indices they are."""
+    image = Image.fromarray(mask).convert("P")
+    image.putpalette(class_colours().tobytes())
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
+
+
+def class_colours() -> NDArray[np.uint8]:
+    """Return the colour of each label as PASCAL VOC has them, ``(256, 3)``; that of 0 is black.
+
+    The bits of a label, lowest first, are dealt to red, green and blue, from their highest bit on.
+    """
+    labels = np.arange(256)
+    colours = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        colours[:, bit % 3] |= ((labels >> bit & 1) << (7 - bit // 3)).astype(np.uint8)
+    return colours
 
 
 def _iou(
