@@ -243,7 +243,7 @@ def below(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-def test_a_mistake_is_one_line_and_leaves_nothing(
+def test_a_mistake_is_one_line(
     mistake: Mistake,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

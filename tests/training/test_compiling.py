@@ -60,11 +60,7 @@ def test_training_steps_are_compiled_and_nothing_else(
     whole = ("epochs=2", "batch_size=100", "trainer.limit_batches=null")
     run = trained(*whole, "trainer.compile=true")
     assert graphs == [100, TRAIN % 100]
-    assert run.read("environment.json")["resolved"] == {
-        "precision": "32",
-        "strategy": "auto",
-        "compile": True,
-    }
+    assert run.read("environment.json")["resolved"]["compile"] is True
     eager = trained(*whole)
     assert eager.read("environment.json")["resolved"]["compile"] is False
     assert run.metrics.keys() == eager.metrics.keys()

@@ -23,6 +23,7 @@ from fovea.problems.classification.task import Classification
 from fovea.records import RunFolder
 from fovea.training.assemble import assemble, load_checkpoint, restore
 from fovea.training.evaluate import evaluate
+from fovea.training.tracking.environment import hardware_class
 
 Training = Callable[..., RunFolder]
 
@@ -71,7 +72,8 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
         "checkpoints/last.ckpt",
         "config.yaml",
         "confusion.png",
-        "csv/metrics.csv",
+        "loggers/tracking/hparams.yaml",
+        "loggers/tracking/metrics.csv",
         "curves.png",
         "data.json",
         "environment.json",
@@ -90,6 +92,7 @@ def test_a_record_is_complete(recorded: RunFolder) -> None:
         "precision": "32",
         "strategy": "auto",
         "compile": False,
+        "hardware": hardware_class("cpu"),
     }
     data = recorded.read("data.json")
     assert data["sizes"] == {"train": 1293, "val": 144, "test": 360}
