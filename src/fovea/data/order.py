@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from pytorch_lightning import Trainer
 from torch import Tensor
 
 
@@ -45,6 +46,14 @@ class EpochOrder:
         self.world_size = world_size
         self.epoch = 0
         self.start = 0
+
+    @classmethod
+    def for_trainer(
+        cls, trainer: Trainer | None, rows: Tensor, batch_size: int, seed: int, *, shuffle: bool
+    ) -> EpochOrder:
+        """Return the order of this process among those of a trainer; without one it is alone."""
+        rank, size = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        return cls(rows, batch_size, seed, shuffle=shuffle, rank=rank, world_size=size)
 
     def set_epoch(self, epoch: int, start: int = 0) -> None:
         """Choose the epoch that is served next, see :class:`~fovea.data.base.EpochLoader`."""

@@ -426,13 +426,8 @@ class ImageData(Data):
             augment=augment or Identity(),
             channels_last=self.channels_last,
         )
-        order = EpochOrder(
-            part.rows,
-            self.batch_size,
-            self.seed,
-            shuffle=shuffle,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+        order = EpochOrder.for_trainer(
+            trainer, part.rows, self.batch_size, self.seed, shuffle=shuffle
         )
         if isinstance(part.of, Files):
             return StreamingLoader(part.of, finish, order, self.decoding, workers=self.workers)

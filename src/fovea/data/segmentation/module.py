@@ -234,13 +234,8 @@ class SegmentationData(Data):
     def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
         chosen, trainer = self._ready.parts[part], self.trainer
         device = trainer.strategy.root_device if trainer else torch.device("cpu")
-        order = EpochOrder(
-            chosen.rows,
-            self.batch_size,
-            self.seed,
-            shuffle=train,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+        order = EpochOrder.for_trainer(
+            trainer, chosen.rows, self.batch_size, self.seed, shuffle=train
         )
         finish = Finish(self._ready.mean, self._ready.std, device, Identity(), self.channels_last)
         held = self._held(chosen.source, device)

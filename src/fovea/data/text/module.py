@@ -176,13 +176,8 @@ class TextData(Data):
 
     def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
         chosen, trainer = self._ready.parts[part], self.trainer
-        order = EpochOrder(
-            chosen.rows,
-            self.batch_size,
-            self.seed,
-            shuffle=train,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+        order = EpochOrder.for_trainer(
+            trainer, chosen.rows, self.batch_size, self.seed, shuffle=train
         )
         tokens, lengths = self._ready.numbered[chosen.source]
         device = trainer.strategy.root_device if trainer else "cpu"

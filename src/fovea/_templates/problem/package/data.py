@@ -73,13 +73,8 @@ class SeriesData(Data):
     def loader(self, part: PartName, *, train: bool = False) -> Iterable[Any]:
         self.setup()
         trainer = self.trainer
-        order = EpochOrder(
-            torch.arange(_SIZES[part]),
-            self.batch_size,
-            self.seed,
-            shuffle=train,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
+        order = EpochOrder.for_trainer(
+            trainer, torch.arange(_SIZES[part]), self.batch_size, self.seed, shuffle=train
         )
         device = trainer.strategy.root_device if trainer else "cpu"
         return TensorLoader(self._parts[part], order, device)
