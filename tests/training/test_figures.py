@@ -120,3 +120,11 @@ def test_contact_sheet_of_one_picture() -> None:
     sheet = decode(contact_sheet([np.zeros((4, 4, 1), np.uint8)], ["black"]))
     assert size(sheet) == roughly(300, 252)
     assert count(sheet, (0, 0, 0)) > 100 * 100
+
+
+def test_a_long_caption_is_no_wider_than_its_picture() -> None:
+    picture = np.zeros((4, 4, 1), np.uint8)
+    short = decode(contact_sheet([picture] * 2, ["a", "b"]))
+    long = decode(contact_sheet([picture] * 2, ["a word " * 12, "x" * 90 + "\nsecond line"]))
+    assert long.shape[1] <= short.shape[1] + 2
+    assert long.shape[0] >= short.shape[0]

@@ -56,9 +56,14 @@ def run(run: str, worst: int, best: int | None, data_root: str | None, out: Path
         say(f"no pictures: {error}", stderr=True)
         pictures = []
     if pictures:
-        captions = [f"{name.rpartition(' ')[0] or name}\n{caption}" for name, _, caption, _ in told]
+        captions = [f"{_short(name)}\n{caption}" for name, _, caption, _ in told]
         written["samples.png"] = contact_sheet(pictures, captions)
     folder = out or record.path / "predictions"
     for name, content in written.items():
         write_atomic(folder / name, content)
         say(folder / name)
+
+
+def _short(name: str) -> str:
+    """Return the last part of what names a sample, less its digest."""
+    return (name.rpartition(" ")[0] or name).rpartition("/")[2]

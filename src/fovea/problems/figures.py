@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from fovea.config.printing import printable
+
+_WIDTH = 28  # characters above a picture
 
 as_it_is = rc_context({"text.parse_math": False})  # names are no formulas
 
@@ -27,10 +30,15 @@ def contact_sheet(
     grid = figure.subplots(rows, columns, squeeze=False).flat
     for axes, image, caption in zip(grid, images, captions, strict=False):
         axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-        axes.set_title(printable(caption), fontsize=9)
+        axes.set_title(_wrapped(printable(caption)), fontsize=9)
     for axes in figure.axes:
         axes.axis("off")
     return png(figure)
+
+
+def _wrapped(text: str) -> str:
+    """Return lines that are no wider than a picture."""
+    return "\n".join(part for line in text.split("\n") for part in textwrap.wrap(line, _WIDTH))
 
 
 def png(figure: Figure) -> bytes:
