@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,20 +10,8 @@ import torch
 
 from fovea.config.errors import DataError
 from fovea.data.image.source import Files, ImageFile, Source, Spec, Splits
-from fovea.data.sources.csv_rows import check_delimiter, label_told, part_told, read_rows
+from fovea.data.sources.csv_rows import PARTS, CsvColumns, CsvRow
 from fovea.data.sources.image_files import class_name, name_below
-from fovea.data.sources.text_files import check_encoding
-
-_PARTS = ("train", "val", "test")
-
-
-@dataclass(frozen=True)
-class _Row:
-    where: str
-    image: str
-    label: str
-    part: str
-    group: str | None
 
 
 @dataclass(frozen=True)
@@ -59,11 +46,11 @@ class ImageCsv(Source):
     encoding: str = "utf-8"
 
     def __post_init__(self) -> None:
-        check_encoding(self.encoding)
-        check_delimiter(self.delimiter)
+        _ = self._columns
 
     def spec(self, root: Path) -> Spec:
-        classes = {row.label for row in self._rows(self.file, "train", root) if row.part == "train"}
+        rows = self._columns.read(self._path(self.file, root))
+        classes = {class_name(row.label) for row in rows if row.part == "train"}
         if not classes:
             raise DataError(f"{root / self.file}: no row of the train part")
         return Spec(tuple(sorted(classes)), channels=3, image_size=None)
@@ -74,35 +61,34 @@ class ImageCsv(Source):
         labels: dict[str, list[int]] = {}
         files = {"train": self.file, "val": self.val_file, "test": self.test_file}
         for part, file in files.items():
-            for row in self._rows(file, part, root) if file else ():
-                if row.label not in numbers:
-                    raise DataError(f"{row.where}: class '{row.label}' is in no training row")
-                items.setdefault(row.part, []).append(self._item(row, file or "", root))
-                labels.setdefault(row.part, []).append(numbers[row.label])
+            if file is None:
+                continue
+            path = self._path(file, root)
+            for row in self._columns.read(path, part):
+                where, label = f"{path}:{row.line}", class_name(row.label)
+                if label not in numbers:
+                    raise DataError(f"{where}: class '{label}' is in no training row")
+                items.setdefault(row.part, []).append(self._item(row, path.parent, root, where))
+                labels.setdefault(row.part, []).append(numbers[label])
         parts = {
-            part: Files(items[part], torch.tensor(labels[part])) for part in _PARTS if part in items
+            part: Files(items[part], torch.tensor(labels[part])) for part in PARTS if part in items
         }
         return Splits(parts["train"], parts.get("test"), parts.get("val"))
 
-    def _rows(self, file: str, part: str, root: Path) -> Iterator[_Row]:
-        path = root / Path(file).expanduser()
-        more = [each for each in (self.part, self.group) if each is not None]
-        columns = [self.image, self.label, *more]
-        for line, (image, label, *values) in read_rows(
-            path, columns, self.delimiter, self.encoding
-        ):
-            where, told = f"{path}:{line}", dict(zip(more, values, strict=True))
-            yield _Row(
-                where,
-                image.strip() + self.suffix,
-                class_name(label_told(label, self.label, where)),
-                part_told(told[self.part], self.part, where) if self.part else part,
-                told[self.group] if self.group else None,
-            )
+    @property
+    def _columns(self) -> CsvColumns:
+        return CsvColumns(
+            self.image, self.label, self.part, self.group, self.delimiter, self.encoding
+        )
 
-    def _item(self, row: _Row, file: str, root: Path) -> ImageFile:
-        home = (root / Path(file).expanduser()).parent
-        path = home / self.images / row.image
+    @staticmethod
+    def _path(file: str, root: Path) -> Path:
+        return root / Path(file).expanduser()
+
+    def _item(self, row: CsvRow, home: Path, root: Path, where: str) -> ImageFile:
+        """Return the image of a row; it lies below the folder of the CSV file."""
+        name = row.sample.strip() + self.suffix
+        path = home / self.images / name
         try:
             inside = Path(os.path.realpath(path)).is_relative_to(os.path.realpath(home))
             there = path.is_file()
@@ -110,12 +96,12 @@ class ImageCsv(Source):
             inside = there = False
         if there and not inside:
             raise DataError(
-                f"{row.where}: '{row.image}' leads out of the folder of its CSV file and is not "
-                "followed; put the image there"
+                f"{where}: '{name}' leads out of the folder of its CSV file and is not followed; "
+                "put the image there"
             )
         if not there:
             raise DataError(
-                f"{row.where}: no image '{name_below(path, root)}'; set data.source.images to its "
+                f"{where}: no image '{name_below(path, root)}'; set data.source.images to its "
                 "folder, data.source.suffix to what the name lacks, or remove the row"
             )
         return ImageFile(name_below(path, root), path, row.group)
